@@ -1,0 +1,16 @@
+/** The generated contract: every message, enum and service of `bpfmap.v1`. */
+export * from "./gen/bpfmap/v1/capability_pb.js";
+export * from "./gen/bpfmap/v1/element_pb.js";
+export * from "./gen/bpfmap/v1/error_pb.js";
+export * from "./gen/bpfmap/v1/export_pb.js";
+export * from "./gen/bpfmap/v1/host_service_pb.js";
+export * from "./gen/bpfmap/v1/map_pb.js";
+export * from "./gen/bpfmap/v1/map_service_pb.js";
+export {
+  BadRequestSchema,
+  BadRequest_FieldViolationSchema,
+  ErrorInfoSchema,
+  type BadRequest,
+  type ErrorInfo,
+} from "./gen/google/rpc/error_details_pb.js";
+export { StatusSchema, type Status } from "./gen/google/rpc/status_pb.js";
