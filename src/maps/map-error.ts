@@ -1,0 +1,86 @@
+/**
+ * Why an operation on a map failed: the names of the contract's `ErrorReason`
+ * without their prefix. `src/rpc/status.ts` gives each its gRPC status.
+ */
+export type MapErrorReason =
+  | "MAP_NOT_FOUND"
+  | "PIN_NOT_FOUND"
+  | "HOLD_NOT_FOUND"
+  | "ELEMENT_NOT_FOUND"
+  | "ELEMENT_EXISTS"
+  | "PIN_EXISTS"
+  | "HOLD_EXISTS"
+  | "MAP_FULL"
+  | "MAP_FROZEN"
+  | "KERNEL_DENIED"
+  | "OPERATION_NOT_SUPPORTED"
+  | "FIELD_INVALID"
+  | "KEY_SIZE_MISMATCH"
+  | "VALUE_SIZE_MISMATCH"
+  | "KEY_OUT_OF_RANGE"
+  | "CPU_OUT_OF_RANGE"
+  | "NAME_AMBIGUOUS"
+  | "BOOT_ID_MISMATCH"
+  | "PIN_PATH_INVALID"
+  | "PIN_PATH_OUTSIDE_ROOT"
+  | "NOT_A_MAP"
+  | "SPEC_INVALID"
+  | "UNKNOWN_FLAG"
+  | "UNKNOWN_MAP_TYPE"
+  | "MAP_INCOMPATIBLE"
+  | "MAP_CONTENDED"
+  | "KERNEL_MEMORY"
+  | "LIMIT_EXCEEDED"
+  | "DAEMON_STOPPING"
+  | "KERNEL_ERROR"
+  | "INTERNAL"
+  | "FILE_DESCRIPTORS";
+
+/** A field of the request that breaks a rule. */
+export interface FieldViolation {
+  /** Path of the field in the contract's spelling, such as `spec.max_entries`. */
+  readonly field: string;
+  /** What is wrong with it, with the value given and the value wanted. */
+  readonly description: string;
+}
+
+/** What a {@link MapError} carries beside its reason and message. */
+export interface MapErrorDetail {
+  /** The fields at fault. */
+  readonly violations?: readonly FieldViolation[];
+  /** What a program can use: "map", "operation", "errno", "index", "applied", "ids". */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** What lies behind it; logged, never sent. */
+  readonly cause?: unknown;
+}
+
+/** An operation on a map failed; the message is for a person and names the map. */
+export class MapError extends Error {
+  override readonly name = "MapError";
+  readonly reason: MapErrorReason;
+  readonly violations: readonly FieldViolation[];
+  readonly metadata: Readonly<Record<string, string>>;
+
+  constructor(reason: MapErrorReason, message: string, detail: MapErrorDetail = {}) {
+    super(message, { cause: detail.cause });
+    this.reason = reason;
+    this.violations = detail.violations ?? [];
+    this.metadata = detail.metadata ?? {};
+  }
+
+  /** The same error with more metadata, such as the index of the element at fault. */
+  with(metadata: Readonly<Record<string, string>>): MapError {
+    return new MapError(this.reason, this.message, {
+      violations: this.violations,
+      metadata: { ...this.metadata, ...metadata },
+      cause: this.cause,
+    });
+  }
+}
+
+/** The error of one request field that breaks a rule. */
+export function fieldError(reason: MapErrorReason, field: string, description: string): MapError {
+  return new MapError(reason, `${field}: ${description}`, {
+    violations: [{ field, description }],
+  });
+}
