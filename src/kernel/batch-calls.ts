@@ -1,0 +1,159 @@
+import { Arena } from "./arena.js";
+import { type Errno, errnoName } from "./errno.js";
+import { bpf } from "./libc.js";
+import { BpfCommand } from "./numbers.js";
+
+const ATTR_SIZE = 56;
+const OUT_FIELD = 8;
+const KEYS_FIELD = 16;
+const VALUES_FIELD = 24;
+const COUNT_FIELD = 32;
+const FD_FIELD = 36;
+const CURSORS = 64;
+
+/**
+ * The batch commands of bpf(2) on one map. `keys` and `values` are columns of
+ * `capacity` elements; {@link count} tells how many of them the last call filled or
+ * took, whatever it answered, EFAULT excepted.
+ *
+ * The cursor is the kernel's own (a bucket for hashes, a key for arrays and tries), so
+ * it is kept here and cannot be used with another map. The buffers must not be used
+ * after {@link release} or {@link grow}.
+ */
+export class BatchCalls {
+  readonly #keySize: number;
+  readonly #valueSize: number;
+  readonly #control: Arena;
+  readonly #cursorSize: number;
+  #columns: Arena;
+  #capacity: number;
+  #keys: Buffer;
+  #values: Buffer;
+  #started = false;
+  #current = 0;
+
+  /**
+   * @param valueSize bytes of one value in a batch: the whole stride for per-CPU maps.
+   *   It must come from the kernel's own info.
+   */
+  constructor(fd: number, keySize: number, valueSize: number, capacity: number) {
+    this.#keySize = keySize;
+    this.#valueSize = valueSize;
+    // Hashes write a u32 bucket however short their keys are.
+    this.#cursorSize = (Math.max(4, keySize) + 7) & ~7;
+    this.#control = Arena.take(CURSORS + 2 * this.#cursorSize);
+    this.#control.bytes.fill(0, 0, CURSORS);
+    this.#control.setU32(FD_FIELD, fd);
+    this.#capacity = capacity;
+    this.#columns = this.#allocate();
+    this.#keys = this.#keyColumn();
+    this.#values = this.#valueColumn();
+  }
+
+  /** Elements that the columns have room for. */
+  get capacity(): number {
+    return this.#capacity;
+  }
+
+  /** Column of keys. */
+  get keys(): Buffer {
+    return this.#keys;
+  }
+
+  /** Column of values. */
+  get values(): Buffer {
+    return this.#values;
+  }
+
+  /** Elements that the last call filled or took. */
+  get count(): number {
+    return this.#control.getU32(COUNT_FIELD);
+  }
+
+  /**
+   * BPF_MAP_LOOKUP_BATCH: reads the elements after the cursor and moves it. undefined:
+   * there may be more. ENOENT: that was the end, and `count` elements are good. ENOSPC:
+   * a bucket has more elements than the columns have room for; {@link grow}, again.
+   */
+  lookup(): Errno | undefined {
+    return this.#advance(BpfCommand.MAP_LOOKUP_BATCH);
+  }
+
+  /** BPF_MAP_LOOKUP_AND_DELETE_BATCH: as {@link lookup}, and deletes what it read. */
+  lookupAndDelete(): Errno | undefined {
+    return this.#advance(BpfCommand.MAP_LOOKUP_AND_DELETE_BATCH);
+  }
+
+  /**
+   * BPF_MAP_UPDATE_BATCH with BPF_ANY of the first `count` elements, in order. Stops at
+   * the first that is refused, with `this.count` done before it.
+   */
+  update(count: number): Errno | undefined {
+    return this.#apply(BpfCommand.MAP_UPDATE_BATCH, count);
+  }
+
+  /** BPF_MAP_DELETE_BATCH of the first `count` keys; stops as {@link update}. */
+  delete(count: number): Errno | undefined {
+    return this.#apply(BpfCommand.MAP_DELETE_BATCH, count);
+  }
+
+  /** Sets the cursor before the first element. */
+  rewind(): void {
+    this.#started = false;
+  }
+
+  /** Makes room for `capacity` elements and keeps the cursor. Contents are lost. */
+  grow(capacity: number): void {
+    this.#columns.release();
+    this.#capacity = capacity;
+    this.#columns = this.#allocate();
+    this.#keys = this.#keyColumn();
+    this.#values = this.#valueColumn();
+  }
+
+  /** Gives the memory back. */
+  release(): void {
+    this.#control.release();
+    this.#columns.release();
+  }
+
+  #advance(command: number): Errno | undefined {
+    const next = 1 - this.#current;
+    const cursor = (index: number) => this.#control.at(CURSORS + index * this.#cursorSize);
+    this.#control.setU64(0, this.#started ? cursor(this.#current) : 0);
+    this.#control.setU64(OUT_FIELD, cursor(next));
+    this.#control.setU32(COUNT_FIELD, this.#capacity);
+    const result = bpf(command, this.#control.address, ATTR_SIZE);
+    if (result < 0) return errnoName(-result);
+    this.#started = true;
+    this.#current = next;
+    return undefined;
+  }
+
+  #apply(command: number, count: number): Errno | undefined {
+    this.#control.setU32(COUNT_FIELD, count);
+    const result = bpf(command, this.#control.address, ATTR_SIZE);
+    return result < 0 ? errnoName(-result) : undefined;
+  }
+
+  #allocate(): Arena {
+    const values = this.#valuesOffset();
+    const arena = Arena.take(values + this.#capacity * this.#valueSize);
+    this.#control.setU64(KEYS_FIELD, arena.address);
+    this.#control.setU64(VALUES_FIELD, arena.at(values));
+    return arena;
+  }
+
+  #valuesOffset(): number {
+    return (this.#capacity * this.#keySize + 63) & ~63;
+  }
+
+  #keyColumn(): Buffer {
+    return this.#columns.bytes.subarray(0, this.#capacity * this.#keySize);
+  }
+
+  #valueColumn(): Buffer {
+    const start = this.#valuesOffset();
+    return this.#columns.bytes.subarray(start, start + this.#capacity * this.#valueSize);
+  }
+}
