@@ -7,10 +7,10 @@ export * from "./gen/bpfmap/v1/host_service_pb.js";
 export * from "./gen/bpfmap/v1/map_pb.js";
 export * from "./gen/bpfmap/v1/map_service_pb.js";
 export {
-  BadRequestSchema,
-  BadRequest_FieldViolationSchema,
-  ErrorInfoSchema,
   type BadRequest,
+  BadRequest_FieldViolationSchema,
+  BadRequestSchema,
   type ErrorInfo,
+  ErrorInfoSchema,
 } from "./gen/google/rpc/error_details_pb.js";
-export { StatusSchema, type Status } from "./gen/google/rpc/status_pb.js";
+export { type Status, StatusSchema } from "./gen/google/rpc/status_pb.js";

@@ -1,0 +1,325 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { status } from "@grpc/grpc-js";
+import type { CallOptions } from "./call-options.js";
+import { type Element, packColumn, packElements, sizeMismatch, unpackColumn } from "./columns.js";
+import { type CpuTargetOptions, type CpuViewOptions, cpuTarget, cpuView } from "./cpu.js";
+import { Dump, type DumpOptions, dumpRequest } from "./dump.js";
+import { BpfmapError, protocolError } from "./errors.js";
+import {
+  type ElementFailure,
+  type ElementFilterSchema,
+  type Elements,
+  OnError,
+  type UpdateMode,
+} from "./gen/bpfmap/v1/element_pb.js";
+import { ErrorReason } from "./gen/bpfmap/v1/error_pb.js";
+import type { Map as BpfMap, MapRef } from "./gen/bpfmap/v1/map_pb.js";
+import type {
+  ClearMapResponse,
+  CountElementsResponse,
+  DeleteElementsResponse,
+  LoadMapResponse,
+  MapDetailSchema,
+  MapService,
+  UpdateElementsResponse,
+} from "./gen/bpfmap/v1/map_service_pb.js";
+import { type ElementSource, type LoadOptions, loadRequests } from "./load.js";
+import { type MapRefInit, mapRef } from "./map-ref.js";
+import type { ServiceClient } from "./service-client.js";
+
+/** Options of lookups. */
+export interface LookupOptions extends CallOptions, CpuViewOptions {
+  /** Take each element's spin lock while reading: only for values with a bpf_spin_lock. */
+  lock?: boolean;
+}
+
+/** Options of updates. */
+export interface UpdateOptions extends CallOptions, CpuTargetOptions {
+  /** Whether the element may be added or changed; ANY where absent. */
+  mode?: UpdateMode;
+  /** Take each element's spin lock while writing: only for values with a bpf_spin_lock. */
+  lock?: boolean;
+}
+
+/** Options of calls that write several elements. */
+export interface ManyOptions {
+  /**
+   * What to do where one is refused. STOP, the default: the call throws, and what
+   * was done before stays (metadata "index" and "applied"). CONTINUE: the answer
+   * lists the refused ones in `failures`.
+   */
+  onError?: OnError;
+}
+
+/**
+ * One map of the host: a reference and calls that take it. It keeps nothing open,
+ * so each call finds the map anew and fails with NOT_FOUND once it is gone.
+ *
+ * Keys and values are bytes in the host's byte order, of exactly the map's sizes;
+ * nothing is padded or cut. Values of per-CPU maps have Map.value_stride bytes
+ * unless a CPU is chosen. Every failure is a BpfmapError, with the reasons of
+ * ErrorReason.
+ *
+ * Keys to look up, delete or take, and values to push, are checked against the
+ * map's sizes before they are sent; learning those costs one GetMap per handle.
+ */
+export class MapHandle {
+  /** The reference, as requests of `client.maps` take it. */
+  readonly ref: MapRef;
+  readonly #maps: ServiceClient<typeof MapService>;
+  #sizes: Pick<BpfMap, "keySize" | "valueSize"> | undefined;
+
+  /** Use BpfmapClient.map(). */
+  constructor(maps: ServiceClient<typeof MapService>, ref: MapRefInit) {
+    this.#maps = maps;
+    this.ref = mapRef(ref);
+  }
+
+  /** What the kernel knows of the map, and what `detail` asks for beyond it. */
+  async get(
+    detail?: MessageInitShape<typeof MapDetailSchema>,
+    options?: CallOptions,
+  ): Promise<BpfMap> {
+    const { map } = await this.#maps.getMap({ map: this.ref, detail }, options);
+    if (map === undefined) throw protocolError("the daemon's answer has no map");
+    return map;
+  }
+
+  /** The value of a key; undefined where the map has no such element. */
+  async lookup(key: Uint8Array, options?: LookupOptions): Promise<Uint8Array | undefined> {
+    const keys = await this.#pack("keys", [key], options);
+    return unlessMissing(async () => {
+      const answer = await this.#maps.lookupElements(
+        { map: this.ref, keys, cpuView: cpuView(options), lock: options?.lock },
+        options,
+      );
+      return valuesFound(answer, 1)[0];
+    });
+  }
+
+  /** The values of keys, in their order, in one call; undefined where there is no such element. */
+  async lookupMany(
+    keys: readonly Uint8Array[],
+    options?: LookupOptions,
+  ): Promise<(Uint8Array | undefined)[]> {
+    if (keys.length === 0) return [];
+    const answer = await this.#maps.lookupElements(
+      {
+        map: this.ref,
+        keys: await this.#pack("keys", keys, options),
+        cpuView: cpuView(options),
+        lock: options?.lock,
+        onError: OnError.CONTINUE,
+      },
+      options,
+    );
+    return valuesFound(answer, keys.length);
+  }
+
+  /** Adds the element or changes its value, as `mode` allows. */
+  async update(key: Uint8Array, value: Uint8Array, options?: UpdateOptions): Promise<void> {
+    await this.updateMany([[key, value]], options);
+  }
+
+  /** Writes elements in order, in one call. For more than a message holds, use load(). */
+  async updateMany(
+    elements: Iterable<Element>,
+    options?: UpdateOptions & ManyOptions,
+  ): Promise<UpdateElementsResponse> {
+    return this.#maps.updateElements(
+      {
+        map: this.ref,
+        elements: packElements(elements),
+        mode: options?.mode,
+        cpuTarget: cpuTarget(options),
+        lock: options?.lock,
+        onError: options?.onError,
+      },
+      options,
+    );
+  }
+
+  /** Deletes the element; false where the map has no such element. */
+  async delete(key: Uint8Array, options?: CallOptions): Promise<boolean> {
+    const keys = await this.#pack("keys", [key], options);
+    const answer = await unlessMissing(() =>
+      this.#maps.deleteElements({ map: this.ref, keys }, options),
+    );
+    return answer !== undefined;
+  }
+
+  /** Deletes elements in order, in one call. A key that is not there counts as refused. */
+  async deleteMany(
+    keys: readonly Uint8Array[],
+    options?: CallOptions & ManyOptions,
+  ): Promise<DeleteElementsResponse> {
+    return this.#maps.deleteElements(
+      { map: this.ref, keys: await this.#pack("keys", keys, options), onError: options?.onError },
+      options,
+    );
+  }
+
+  /** Reads and deletes the element in one step; undefined where the map has no such element. */
+  async take(key: Uint8Array, options?: CallOptions): Promise<Uint8Array | undefined> {
+    const keys = await this.#pack("keys", [key], options);
+    return unlessMissing(async () => {
+      const answer = await this.#maps.takeElements({ map: this.ref, keys }, options);
+      return valuesFound(answer, 1)[0];
+    });
+  }
+
+  /** Takes several elements, each in one step; undefined where there is no such element. */
+  async takeMany(
+    keys: readonly Uint8Array[],
+    options?: CallOptions,
+  ): Promise<(Uint8Array | undefined)[]> {
+    if (keys.length === 0) return [];
+    const answer = await this.#maps.takeElements(
+      {
+        map: this.ref,
+        keys: await this.#pack("keys", keys, options),
+        onError: OnError.CONTINUE,
+      },
+      options,
+    );
+    return valuesFound(answer, keys.length);
+  }
+
+  /**
+   * The key after another in the kernel's order, or the first where none is given;
+   * undefined after the last.
+   */
+  async nextKey(key?: Uint8Array, options?: CallOptions): Promise<Uint8Array | undefined> {
+    return unlessMissing(async () => {
+      const { nextKey } = await this.#maps.nextKey({ map: this.ref, key }, options);
+      return nextKey;
+    });
+  }
+
+  /** Adds values to a queue, a stack or a bloom filter, in order. Returns how many were added. */
+  async push(
+    values: readonly Uint8Array[],
+    options?: CallOptions & {
+      /** Where a queue or stack is full, drop its oldest value instead of failing. */
+      overwriteOldest?: boolean;
+    },
+  ): Promise<number> {
+    const answer = await this.#maps.pushElements(
+      {
+        map: this.ref,
+        values: await this.#pack("values", values, options),
+        overwriteOldest: options?.overwriteOldest,
+      },
+      options,
+    );
+    return answer.applied;
+  }
+
+  /** Takes up to `maxCount` values out of a queue or stack; none where it is empty. */
+  async pop(maxCount = 1, options?: CallOptions): Promise<Uint8Array[]> {
+    const { elements } = await this.#maps.popElements({ map: this.ref, maxCount }, options);
+    return elements === undefined ? [] : unpackColumn(elements.values, elements.count);
+  }
+
+  /** The value that pop() would take next; undefined where the queue or stack is empty. */
+  async peek(options?: CallOptions): Promise<Uint8Array | undefined> {
+    const { found, value } = await this.#maps.peekElement({ map: this.ref }, options);
+    return found ? value : undefined;
+  }
+
+  /** Whether a bloom filter may have the value; false means that it surely has not. */
+  async mayContain(value: Uint8Array, options?: CallOptions): Promise<boolean> {
+    const { found } = await this.#maps.peekElement({ map: this.ref, value }, options);
+    return found;
+  }
+
+  /** All elements, or those that a filter chooses. Nothing is sent until they are read. */
+  dump(options?: DumpOptions): Dump {
+    const request = dumpRequest(this.ref, options);
+    return new Dump(() => this.#maps.dumpMap(request, options), options);
+  }
+
+  /**
+   * Writes elements into the map, in chunks and at the daemon's pace. Keys and
+   * values are checked against the map's sizes first: an element of the wrong size,
+   * and anything that `elements` throws, ends the load. What earlier chunks wrote
+   * then stays, and nothing is removed.
+   */
+  async load(elements: ElementSource, options?: LoadOptions): Promise<LoadMapResponse> {
+    const map = await this.get(undefined, { signal: options?.signal, metadata: options?.metadata });
+    return this.#maps.loadMap(loadRequests(this.ref, map, elements, options), options);
+  }
+
+  /** Removes every element; elements of arrays are set to zero. */
+  clear(options?: CallOptions): Promise<ClearMapResponse> {
+    return this.#maps.clearMap({ map: this.ref }, options);
+  }
+
+  /** Counts the elements on the host, all or those that a filter chooses. */
+  count(
+    filter?: MessageInitShape<typeof ElementFilterSchema>,
+    options?: CallOptions,
+  ): Promise<CountElementsResponse> {
+    return this.#maps.countElements({ map: this.ref, filter }, options);
+  }
+
+  /** Forbids user space to write the map, for good; programs still can. */
+  async freeze(options?: CallOptions): Promise<void> {
+    await this.#maps.freezeMap({ map: this.ref }, options);
+  }
+
+  /**
+   * Joins keys or values for a request that carries no count. There a key of twice
+   * the map's key size would pass for two keys, so its size is checked here.
+   */
+  async #pack(
+    field: "keys" | "values",
+    items: readonly Uint8Array[],
+    options: CallOptions | undefined,
+  ): Promise<Uint8Array> {
+    const column = packColumn(items, field);
+    const [first] = items;
+    const size = field === "keys" ? "keySize" : "valueSize";
+    if (first === undefined || first.length === this.#sizes?.[size]) return column;
+    // Not known yet, or the reference names another map by now.
+    this.#sizes = await this.get(undefined, options);
+    if (first.length !== this.#sizes[size]) {
+      throw sizeMismatch(field, 0, first.length, this.#sizes[size]);
+    }
+    return column;
+  }
+}
+
+/** What a lookup or take found, in the order of the keys. */
+function valuesFound(
+  answer: { elements?: Elements; failures: ElementFailure[] },
+  count: number,
+): (Uint8Array | undefined)[] {
+  if (answer.elements?.count !== count) {
+    throw protocolError(`the daemon answered ${answer.elements?.count ?? 0} of ${count} elements`);
+  }
+  const values: (Uint8Array | undefined)[] = unpackColumn(answer.elements.values, count);
+  for (const { index, reason } of answer.failures) {
+    if (reason !== ErrorReason.ELEMENT_NOT_FOUND) {
+      const name = ErrorReason[reason] ?? String(reason);
+      // A failure of one element carries its reason only, no status.
+      throw new BpfmapError(`the kernel refused element ${index}: ${name}`, {
+        code: status.UNKNOWN,
+        reason: name,
+        metadata: { index: String(index) },
+      });
+    }
+    values[index] = undefined;
+  }
+  return values;
+}
+
+/** What the call returns, or undefined where it fails with ELEMENT_NOT_FOUND. */
+async function unlessMissing<T>(call: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await call();
+  } catch (error) {
+    if (error instanceof BpfmapError && error.reason === "ELEMENT_NOT_FOUND") return undefined;
+    throw error;
+  }
+}
