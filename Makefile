@@ -29,7 +29,7 @@ lint: build                        ## every check that runs nothing
 	scripts/install-packages.sh shellcheck
 	npm run --silent lint
 	$(NPX) tsc -p tsconfig.test.json
-	shellcheck .ci/run scripts/*.sh demo/*.sh
+	shellcheck .ci/run scripts/*.sh demo/*.sh bench/peers/*.sh
 	scripts/check-contract.sh
 
 generate: node_modules/.installed  ## write the generated code anew from proto/

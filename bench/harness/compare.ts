@@ -1,0 +1,49 @@
+import { amount, type Question, type Row, row } from "./row.js";
+
+/** One way to do the work of a case. */
+export interface Contender<Result = number> {
+  name: string;
+  /** Before each run; not timed. */
+  prepare?(): Promise<void>;
+  /** Does the work once and returns what it took. */
+  run(): Promise<Result>;
+}
+
+/**
+ * Runs all contenders in alternation, `runs` times each, so that what drifts on the
+ * machine drifts for all. Returns their results in the order of the contenders.
+ */
+export async function alternate<Result>(
+  contenders: Contender<Result>[],
+  runs: number,
+  show: (result: Result) => string,
+): Promise<Result[][]> {
+  const results: Result[][] = contenders.map(() => []);
+  for (let run = 0; run < runs; run++) {
+    for (const [i, contender] of contenders.entries()) {
+      await contender.prepare?.();
+      const result = await contender.run();
+      results[i]?.push(result);
+      console.error(`  ${contender.name.padEnd(34)} ${show(result)}`);
+    }
+  }
+  return results;
+}
+
+/** Runs subject and peers in alternation and compares the subject with each peer. */
+export async function compare(
+  question: Question,
+  subject: Contender,
+  peers: Contender[],
+  runs: number,
+): Promise<Row[]> {
+  const show = (taken: number) => amount(taken, question.unit);
+  const [ours = [], ...theirs] = await alternate([subject, ...peers], runs, show);
+  return peers.map((peer, i) =>
+    row(
+      question,
+      { name: subject.name, amounts: ours },
+      { name: peer.name, amounts: theirs[i] ?? [] },
+    ),
+  );
+}

@@ -1,0 +1,58 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type BpfmapClient, connect } from "@bpfmapd/client";
+import { run } from "./process.js";
+
+const main = fileURLToPath(new URL("../../../dist/daemon/main.js", import.meta.url));
+
+/** A daemon of its own: with a socket and a bpffs in a directory of its own. */
+export class Daemon {
+  private constructor(
+    private readonly directory: string,
+    private readonly process: ChildProcess,
+    /** For connect(): "unix:/path". */
+    readonly address: string,
+    /** Where its bpffs is mounted. */
+    readonly bpffs: string,
+    readonly client: BpfmapClient,
+  ) {}
+
+  static async start(directory: string): Promise<Daemon> {
+    const bpffs = join(directory, "bpf");
+    const socket = join(directory, "socket");
+    await mkdir(bpffs, { recursive: true });
+    await run("mount", ["-t", "bpf", "bpf", bpffs]);
+    const args = [main, "--socket", socket, "--bpffs-root", bpffs, "--log-level", "warn"];
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });
+    const address = `unix:${socket}`;
+    const daemon = new Daemon(directory, child, address, bpffs, connect({ address }));
+    try {
+      await daemon.client.waitForReady(20_000);
+    } catch (error) {
+      await daemon.stop();
+      throw error;
+    }
+    return daemon;
+  }
+
+  /** Largest resident memory since its start, in MiB. */
+  async peakMiB(): Promise<number> {
+    const status = await readFile(`/proc/${this.process.pid}/status`, "utf8");
+    return Number(/^VmHWM:\s*(\d+) kB/m.exec(status)?.[1]) / 1024;
+  }
+
+  /** Ends it and unmounts its bpffs, and so frees every map that it held or pinned. */
+  async stop(): Promise<void> {
+    this.client.close();
+    if (this.process.exitCode === null && this.process.signalCode === null) {
+      const ended = once(this.process, "exit");
+      this.process.kill();
+      await ended;
+    }
+    await run("umount", [this.bpffs]);
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,76 @@
+import { type ChildProcess, fork, spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+
+/** What a process printed, and how long it lived, from its start to its end. */
+export interface Finished {
+  stdout: string;
+  seconds: number;
+}
+
+/** Runs a program to its end. Its output is returned, or goes to /dev/null. Throws where it fails. */
+export async function run(
+  program: string,
+  args: string[],
+  output: "return" | "discard" = "return",
+): Promise<Finished> {
+  const start = performance.now();
+  const child = spawn(program, args, {
+    stdio: ["ignore", output === "return" ? "pipe" : "ignore", "pipe"],
+  });
+  const stdout = collect(child.stdout);
+  const stderr = collect(child.stderr);
+  const [code, signal] = (await once(child, "close")) as [number | null, string | null];
+  const seconds = (performance.now() - start) / 1000;
+  if (code !== 0) {
+    throw new Error(`${program} ${args.join(" ")} ended with ${code ?? signal}: ${await stderr}`);
+  }
+  return { stdout: await stdout, seconds };
+}
+
+async function collect(stream: NodeJS.ReadableStream | null): Promise<string> {
+  let text = "";
+  if (stream !== null) for await (const part of stream) text += part;
+  return text;
+}
+
+/**
+ * A client in a process of its own (bench/clients): connected when `start` returns,
+ * it does its work at each `ask` and answers with one message.
+ */
+export class ClientProcess {
+  private constructor(private readonly child: ChildProcess) {}
+
+  static async start(name: string, args: string[]): Promise<ClientProcess> {
+    const file = fileURLToPath(new URL(`../clients/${name}.js`, import.meta.url));
+    const client = new ClientProcess(fork(file, args));
+    await client.answer();
+    return client;
+  }
+
+  async ask<Answer>(question: unknown): Promise<Answer> {
+    this.child.send(question as object);
+    return (await this.answer()) as Answer;
+  }
+
+  async stop(): Promise<void> {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    const ended = once(this.child, "exit");
+    this.child.kill();
+    await ended;
+  }
+
+  private async answer(): Promise<unknown> {
+    const died = new AbortController();
+    try {
+      return await Promise.race([
+        once(this.child, "message", died).then(([message]) => message),
+        once(this.child, "exit", died).then(([code]) => {
+          throw new Error(`${this.child.spawnfile} client ended early with ${code}`);
+        }),
+      ]);
+    } finally {
+      died.abort();
+    }
+  }
+}

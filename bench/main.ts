@@ -1,0 +1,54 @@
+// make bench: measures all cases, or those named, and prints a table. A run of all
+// cases writes bench/results/latest.json.
+// Arguments: [CASE...]
+import type { Case } from "./cases/case.js";
+import { dumpCases } from "./cases/dump.js";
+import { dumpMemory } from "./cases/dump-memory.js";
+import { loadCases } from "./cases/load.js";
+import { lookupBesideDump } from "./cases/lookup-beside-dump.js";
+import { Bench } from "./harness/bench.js";
+import { machine } from "./harness/machine.js";
+import { table, writeResults } from "./harness/report.js";
+import type { Row } from "./harness/row.js";
+
+const all: Case[] = [...dumpCases, ...loadCases, lookupBesideDump, dumpMemory];
+
+function chosen(names: string[]): Case[] {
+  const unknown = names.filter((name) => !all.some((one) => one.name === name));
+  if (unknown.length > 0) {
+    const known = all.map(({ name, about }) => `  ${name.padEnd(20)} ${about}`).join("\n");
+    console.error(`No such case: ${unknown.join(", ")}. There are:\n${known}`);
+    process.exit(2);
+  }
+  return names.length === 0 ? all : all.filter(({ name }) => names.includes(name));
+}
+
+async function measure(cases: Case[], bench: Bench): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const one of cases) {
+    console.error(`\n${one.name}: ${one.about}`);
+    rows.push(...(await one.run(bench)));
+  }
+  return rows;
+}
+
+function closeOn(signal: "SIGINT" | "SIGTERM", exitCode: number, bench: Bench): void {
+  process.once(signal, async () => {
+    await bench.close();
+    process.exit(exitCode);
+  });
+}
+
+const cases = chosen(process.argv.slice(2));
+const bench = await Bench.open();
+closeOn("SIGINT", 130, bench);
+closeOn("SIGTERM", 143, bench);
+try {
+  const rows = await measure(cases, bench);
+  console.log(table(rows));
+  if (cases.length === all.length) {
+    console.log(`Written to ${await writeResults(rows, await machine())}`);
+  }
+} finally {
+  await bench.close();
+}

@@ -1,0 +1,52 @@
+// The limit of a dump: reads a hash map with BPF_MAP_LOOKUP_BATCH into memory, once
+// with each batch size given, and prints the best time.
+// Usage: batch-dump ID BATCH...
+#include "bpf.h"
+
+static uint64_t dump(int fd, uint32_t batch, char *keys, char *values)
+{
+	// The cursor of a hash map is a u32 bucket number.
+	uint32_t cursor = 0;
+	uint64_t elements = 0;
+	for (int first = 1;; first = 0) {
+		union bpf_attr attr = { 0 };
+		attr.batch.in_batch = first ? 0 : (uint64_t)(uintptr_t)&cursor;
+		attr.batch.out_batch = (uint64_t)(uintptr_t)&cursor;
+		attr.batch.keys = (uint64_t)(uintptr_t)keys;
+		attr.batch.values = (uint64_t)(uintptr_t)values;
+		attr.batch.count = batch;
+		attr.batch.map_fd = fd;
+		int failed = bpf(BPF_MAP_LOOKUP_BATCH, &attr);
+		if (failed && errno != ENOENT)
+			die("BPF_MAP_LOOKUP_BATCH");
+		elements += attr.batch.count;
+		if (failed)
+			return elements;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 3) {
+		fprintf(stderr, "usage: batch-dump ID BATCH...\n");
+		return 2;
+	}
+	int fd = open_map(strtoul(argv[1], NULL, 10));
+	struct bpf_map_info info = map_info(fd);
+	double best = 0;
+	uint64_t elements = 0;
+	for (int i = 2; i < argc; i++) {
+		uint32_t batch = strtoul(argv[i], NULL, 10);
+		char *keys = allocate((size_t)batch * info.key_size);
+		char *values = allocate((size_t)batch * info.value_size);
+		double start = now();
+		elements = dump(fd, batch, keys, values);
+		double seconds = now() - start;
+		if (i == 2 || seconds < best)
+			best = seconds;
+		free(keys);
+		free(values);
+	}
+	printf("{\"seconds\":%.6f,\"elements\":%llu}\n", best, (unsigned long long)elements);
+	return 0;
+}
