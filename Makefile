@@ -33,10 +33,10 @@ lint: build                        ## every check that runs nothing
 	scripts/check-contract.sh
 
 generate: node_modules/.installed  ## write the generated code anew from proto/
-	$(NPX) buf generate
+	npm run --silent generate
 
 fresh: generate                    ## fail where the generated code is not what proto/ says
-	scripts/check-unchanged.sh clients/typescript/src/gen
+	scripts/check-unchanged.sh clients/typescript/src/gen src/rpc/gen
 
 clean:                             ## remove everything that was built
 	rm -rf dist clients/typescript/dist bench/.build test/.tmp
