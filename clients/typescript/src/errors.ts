@@ -1,8 +1,8 @@
 import { fromBinary } from "@bufbuild/protobuf";
-import { anyUnpack } from "@bufbuild/protobuf/wkt";
+import { type Any, anyUnpack } from "@bufbuild/protobuf/wkt";
 import { Metadata, status } from "@grpc/grpc-js";
 import { BadRequestSchema, ErrorInfoSchema } from "./gen/google/rpc/error_details_pb.js";
-import { type Status, StatusSchema } from "./gen/google/rpc/status_pb.js";
+import { StatusSchema } from "./gen/google/rpc/status_pb.js";
 
 /** Trailer in which gRPC carries a serialized google.rpc.Status. */
 const DETAILS_TRAILER = "grpc-status-details-bin";
@@ -90,33 +90,37 @@ function isServiceError(error: unknown): error is ServiceErrorLike {
 }
 
 function fromServiceError(error: ServiceErrorLike): BpfmapError {
-  const init: BpfmapErrorInit = { code: error.code, cause: error };
-  for (const detail of statusOf(error)?.details ?? []) {
-    const info = anyUnpack(detail, ErrorInfoSchema);
-    if (info !== undefined && info.domain === DOMAIN) {
-      init.reason = info.reason;
-      init.metadata = info.metadata;
-    }
-    const badRequest = anyUnpack(detail, BadRequestSchema);
-    if (badRequest !== undefined) {
-      init.violations = badRequest.fieldViolations.map(({ field, description }) => ({
-        field,
-        description,
-      }));
-    }
-  }
-  return new BpfmapError(error.details || (status[error.code] ?? "unknown error"), init);
+  return new BpfmapError(error.details || (status[error.code] ?? "unknown error"), {
+    code: error.code,
+    cause: error,
+    ...detailsOf(error),
+  });
 }
 
+type Details = Pick<BpfmapErrorInit, "reason" | "metadata" | "violations">;
+
 /** Details that do not parse are left out: the status itself is still worth telling. */
-function statusOf(error: ServiceErrorLike): Status | undefined {
+function detailsOf(error: ServiceErrorLike): Details {
   const [bytes] = error.metadata.get(DETAILS_TRAILER);
-  if (!(bytes instanceof Uint8Array)) return undefined;
+  if (!(bytes instanceof Uint8Array)) return {};
   try {
-    return fromBinary(StatusSchema, bytes);
+    return Object.assign({}, ...fromBinary(StatusSchema, bytes).details.map(readDetail));
   } catch {
-    return undefined;
+    return {};
   }
+}
+
+function readDetail(detail: Any): Details {
+  const info = anyUnpack(detail, ErrorInfoSchema);
+  if (info?.domain === DOMAIN) return { reason: info.reason, metadata: info.metadata };
+  const badRequest = anyUnpack(detail, BadRequestSchema);
+  if (badRequest === undefined) return {};
+  return {
+    violations: badRequest.fieldViolations.map(({ field, description }) => ({
+      field,
+      description,
+    })),
+  };
 }
 
 /** An error of the client's own checks: nothing was sent. */
