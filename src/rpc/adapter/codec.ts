@@ -1,0 +1,68 @@
+import {
+  create,
+  type DescMessage,
+  fromBinary,
+  type Message,
+  type MessageInitShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import { MapError } from "../../maps/index.js";
+
+/** Bytes of a request that are no message of its type. */
+export class Undecodable {
+  constructor(
+    readonly schema: DescMessage,
+    readonly cause: unknown,
+  ) {}
+
+  /** INVALID_ARGUMENT: the request as a whole is at fault, which is the empty field path. */
+  toError(): MapError {
+    const description = `these bytes are no ${this.schema.typeName} message`;
+    return new MapError("FIELD_INVALID", description, {
+      violations: [{ field: "", description }],
+      cause: this.cause,
+    });
+  }
+}
+
+/**
+ * Decodes a request. It never throws: grpc-js answers INTERNAL for a deserializer that
+ * does, though it is the client's bytes that are at fault.
+ */
+export function decode(schema: DescMessage, bytes: Buffer): Message | Undecodable {
+  // A plain view, since byte fields become views of the same class as what they come from.
+  const view = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  try {
+    return fromBinary(schema, view);
+  } catch (cause) {
+    return new Undecodable(schema, cause);
+  }
+}
+
+/**
+ * Encodes a response; a Buffer is one that is encoded already. Done by the adapter and
+ * not by grpc-js, which hides the cause where it fails. Throws LIMIT_EXCEEDED for what is
+ * larger than clients can expect (Host.max_message_bytes).
+ */
+export function encode(
+  schema: DescMessage,
+  response: MessageInitShape<DescMessage> | Buffer,
+  maxBytes: number,
+): Buffer {
+  const bytes = Buffer.isBuffer(response) ? response : encodeMessage(schema, response);
+  if (bytes.byteLength > maxBytes) {
+    throw new MapError(
+      "LIMIT_EXCEEDED",
+      `the answer has ${bytes.byteLength} bytes, more than the ${maxBytes} of the daemon's setting ` +
+        "limits.max_message_bytes: ask for less at once",
+      { metadata: { limit: "limits.max_message_bytes" } },
+    );
+  }
+  return bytes;
+}
+
+function encodeMessage(schema: DescMessage, response: MessageInitShape<DescMessage>): Buffer {
+  const bytes = toBinary(schema, create(schema, response));
+  // grpc-js calls Buffer methods on what it sends; this is the same memory seen as one.
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,57 @@
+import type { DescMethod, Message } from "@bufbuild/protobuf";
+import type { ServerReadableStream } from "@grpc/grpc-js";
+import { Undecodable } from "./codec.js";
+import type { CallRuntime } from "./runtime.js";
+import { CallEnded } from "./server-call.js";
+
+/** Messages that are read ahead of the handler. Any may be as large as a message can be. */
+const READ_AHEAD = 2;
+
+/** The message that was decoded, if it is one and keeps the contract's rules. */
+export function checkRequest(method: DescMethod, request: unknown, runtime: CallRuntime): Message {
+  if (request instanceof Undecodable) throw request.toError();
+  const message = request as Message;
+  runtime.validate(method.input, message);
+  return message;
+}
+
+/**
+ * The messages of a client's stream, read at the handler's pace. It ends when the client
+ * has ended it, and throws when the stream was cut: never mistakes one for the other.
+ */
+export async function* requestStream(
+  method: DescMethod,
+  call: ServerReadableStream<unknown, unknown>,
+  signal: AbortSignal,
+  runtime: CallRuntime,
+): AsyncGenerator<Message, void> {
+  limitReadAhead(call);
+  try {
+    for await (const request of call) {
+      signal.throwIfAborted();
+      yield checkRequest(method, request, runtime);
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    // What a destroyed stream throws; grpc-js destroys it where the connection is gone.
+    if (isPrematureClose(error)) throw new CallEnded("the client's stream was cut");
+    throw error;
+  }
+  signal.throwIfAborted();
+}
+
+/**
+ * grpc-js makes its streams with room for 16 objects whatever their size, which are
+ * 16 times the message limit for each call. Nothing has been read when this is set.
+ */
+function limitReadAhead(call: ServerReadableStream<unknown, unknown>): void {
+  const { _readableState: state } = call as unknown as {
+    _readableState: { highWaterMark: number };
+  };
+  state.highWaterMark = READ_AHEAD;
+}
+
+function isPrematureClose(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return code === "ERR_STREAM_PREMATURE_CLOSE" || code === "ABORT_ERR";
+}

@@ -1,0 +1,31 @@
+import type { HoldSpec, MapSpec as MapSpecMessage } from "@bpfmapd/client/proto";
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import { fieldError, type MapSpec } from "../../maps/index.js";
+import { toMapRef } from "./map-ref-message.js";
+
+/** The spec that a request gives; `field` is its path in the request. */
+export function toMapSpec(message: MapSpecMessage | undefined, field = "spec"): MapSpec {
+  if (message === undefined) throw fieldError("FIELD_INVALID", field, "is missing");
+  const { innerMapSpec, innerMap } = message;
+  return {
+    type: message.type,
+    name: message.name,
+    keySize: message.keySize,
+    valueSize: message.valueSize,
+    maxEntries: message.maxEntries,
+    flags: message.flags,
+    mapExtra: message.mapExtra,
+    numaNode: message.numaNode,
+    ifindex: message.ifindex,
+    innerMapSpec: innerMapSpec && toMapSpec(innerMapSpec, `${field}.inner_map_spec`),
+    innerMap: innerMap && toMapRef(innerMap, `${field}.inner_map`),
+    btfVmlinuxValueTypeId: message.btfVmlinuxValueTypeId,
+  };
+}
+
+/** The hold that a request asks for. */
+export function toHold(message: HoldSpec | undefined): { name: string; leaseMs?: number } {
+  if (message === undefined) throw fieldError("FIELD_INVALID", "hold", "is missing");
+  const { name, lease } = message;
+  return lease === undefined ? { name } : { name, leaseMs: durationMs(lease) };
+}

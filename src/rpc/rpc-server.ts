@@ -1,0 +1,111 @@
+import type { Duplex } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
+import { HostService, MapService } from "@bpfmapd/client/proto";
+import { type ConnectionInjector, Server, ServerCredentials } from "@grpc/grpc-js";
+import type { Logger } from "pino";
+import type { MapHost } from "../maps/index.js";
+import type { CallRuntime } from "./adapter/runtime.js";
+import { addService } from "./adapter/service.js";
+import { callStatusInterceptor } from "./call-status.js";
+import { DescriptorIndex } from "./descriptor-index.js";
+import { Health } from "./gen/grpc/health/v1/health_pb.js";
+import { hostServiceHandlers } from "./handlers/host-service.js";
+import { mapServiceHandlers } from "./handlers/map-service.js";
+import { HealthService } from "./health.js";
+import { onHttp2Server } from "./http2-server.js";
+import { shortenDeadlines } from "./long-deadlines.js";
+import { addReflection, reflectionServices } from "./reflection.js";
+import { validate, warmValidation } from "./validation.js";
+
+/** How long calls that were aborted at the end of a shutdown have to send their status. */
+const LAST_WORDS_MS = 500;
+
+export interface RpcServerOptions {
+  readonly host: MapHost;
+  /** Version of the daemon, for HostService.GetHost. */
+  readonly version: string;
+  /** Largest message in either direction, in bytes. */
+  readonly maxMessageBytes: number;
+  readonly log: Logger;
+}
+
+/**
+ * The gRPC server of a host's maps: MapService, HostService, health and reflection. It
+ * listens nowhere; connections are given to it.
+ */
+export class RpcServer {
+  readonly #server: Server;
+  readonly #injector: ConnectionInjector;
+  readonly #health: HealthService;
+  readonly #streamsStopping = new AbortController();
+  readonly #unaryStopping = new AbortController();
+  readonly #connections = new Set<Duplex>();
+
+  constructor({ host, version, maxMessageBytes, log }: RpcServerOptions) {
+    this.#server = new Server({
+      "grpc.max_receive_message_length": maxMessageBytes,
+      "grpc.max_send_message_length": -1, // the adapter checks, and says why
+      "grpc.enable_channelz": 0,
+      interceptors: [callStatusInterceptor(log, maxMessageBytes)],
+    });
+    onHttp2Server(this.#server, shortenDeadlines);
+
+    const runtime: CallRuntime = {
+      maxMessageBytes,
+      streamsStopping: this.#streamsStopping.signal,
+      unaryStopping: this.#unaryStopping.signal,
+      validate,
+      reportDefect: (error, { rpc, peer }) => log.error({ err: error, rpc, peer }, "defect"),
+    };
+    const contract = [MapService, HostService];
+    for (const service of contract) warmValidation(service);
+    addService(this.#server, MapService, mapServiceHandlers(host, maxMessageBytes), runtime);
+    const daemon = { version, maxMessageBytes };
+    addService(this.#server, HostService, hostServiceHandlers(host, daemon), runtime);
+    this.#health = new HealthService(contract.map(({ typeName }) => typeName));
+    this.#health.addTo(this.#server, runtime);
+    const index = new DescriptorIndex([...contract, Health, ...reflectionServices]);
+    addReflection(this.#server, index, runtime);
+
+    // Connections come with their TLS done, so grpc-js has nothing to do with it.
+    this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+    this.#health.setServing(true);
+  }
+
+  /** Serves a connection that was accepted: of a unix socket, of TCP, or of TLS. */
+  accept(connection: Duplex): void {
+    this.#connections.add(connection);
+    connection.once("close", () => this.#connections.delete(connection));
+    this.#injector.injectConnection(connection);
+  }
+
+  /**
+   * Ends everything: health says NOT_SERVING, streams end with UNAVAILABLE
+   * DAEMON_STOPPING, unary calls have `graceMs` to end by themselves before they are
+   * aborted in the same way, and what is left is cut.
+   */
+  async shutdown(graceMs: number): Promise<void> {
+    this.#health.setServing(false);
+    this.#streamsStopping.abort();
+    const ended = new Promise<boolean>((resolve) => {
+      this.#server.tryShutdown(() => resolve(true));
+    });
+    if (!(await within(graceMs, ended))) {
+      this.#unaryStopping.abort();
+      await within(LAST_WORDS_MS, ended);
+    }
+    this.#server.forceShutdown();
+    // grpc-js only knows its connections while channelz is on.
+    for (const connection of this.#connections) connection.destroy();
+  }
+}
+
+async function within(ms: number, promise: Promise<boolean>): Promise<boolean> {
+  const timeout = new AbortController();
+  const late = delay(ms, false, { signal: timeout.signal }).catch(() => false);
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    timeout.abort();
+  }
+}
