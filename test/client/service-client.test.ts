@@ -3,6 +3,7 @@ import { type BpfmapClient, BpfmapError, status } from "@bpfmapd/client";
 import { describe, expect, it } from "vitest";
 import { type Behaviour, failure, serve } from "./support/canned-server.js";
 import { deferred } from "./support/deferred.js";
+import { standsStill } from "./support/rounds.js";
 
 const REQUEST = { map: { ref: { case: "id", value: 1 } } } as const;
 const START = { kind: { case: "start", value: REQUEST } } as const;
@@ -225,7 +226,7 @@ describe("a client stream", () => {
         });
         call.on("end", () => callback(null, { received: BigInt(received) }));
       },
-      getMap: (_call, callback) => callback(null, {}),
+      getHost: (_call, callback) => callback(null, {}),
     });
     const total = 400;
     let asked = 0;
@@ -272,7 +273,7 @@ describe("a client stream", () => {
         call.on("cancelled", cancelled.resolve);
         call.once("data", () => call.pause());
       },
-      getMap: (_call, callback) => callback(null, {}),
+      getHost: (_call, callback) => callback(null, {}),
     });
     let asked = 0;
     const ended = deferred<void>();
@@ -358,13 +359,3 @@ describe("a client stream", () => {
     expect(error.code).toBe(status.INVALID_ARGUMENT);
   });
 });
-
-/** Waits until a number has not changed over many calls to the server on the same connection. */
-async function standsStill(client: BpfmapClient, read: () => number): Promise<void> {
-  let last = -1;
-  for (let same = 0; same < 50; same += 1) {
-    await client.maps.getMap(REQUEST);
-    if (read() !== last) same = 0;
-    last = read();
-  }
-}

@@ -58,6 +58,8 @@ export interface CannedServer {
   readonly address: string;
   /** A client of it, closed at the end of the test. */
   readonly client: BpfmapClient;
+  /** Ends the server and all its connections at once. */
+  stop(): void;
 }
 
 export interface CannedServerOptions {
@@ -85,11 +87,12 @@ export async function serve(
   });
   const address = listen.replace(/:0$/, `:${port}`);
   const client = connect({ address, ...options.connect });
+  const stop = () => server.forceShutdown();
   onTestFinished(() => {
     client.close();
-    server.forceShutdown();
+    stop();
   });
-  return { address, client };
+  return { address, client, stop };
 }
 
 /** Address of a unix socket that nobody else uses. */
@@ -132,7 +135,7 @@ function definitionOf(service: DescService): ServiceDefinition {
         path: `/${service.typeName}/${method.name}`,
         requestStream: method.methodKind === "client_streaming",
         responseStream: method.methodKind === "server_streaming",
-        requestDeserialize: (bytes: Buffer) => fromBinary(method.input, bytes),
+        requestDeserialize: (bytes: Buffer) => fromBinary(method.input, new Uint8Array(bytes)),
         responseSerialize: (answer: MessageInitShape<typeof method.output>) =>
           Buffer.from(toBinary(method.output, create(method.output, answer))),
         requestSerialize: () => Buffer.alloc(0),
