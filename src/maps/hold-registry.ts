@@ -1,0 +1,219 @@
+import { closeSync, mkdirSync, openSync, readdirSync, renameSync, unlinkSync } from "node:fs";
+import {
+  closeFd,
+  isMapFd,
+  KernelError,
+  type MapInfo,
+  mapInfo,
+  objGet,
+  objPin,
+  tryLock,
+} from "../kernel/index.js";
+import { holdFileName, parseHoldFileName } from "./hold-file.js";
+import { LeaseClock } from "./lease-clock.js";
+import { MapError } from "./map-error.js";
+import type { Hold } from "./map-record.js";
+import { SharedFd } from "./shared-fd.js";
+
+/** What a hold should be. */
+export interface HoldRequest {
+  readonly name: string;
+  /** Time to live in milliseconds; absent for a hold without a lease. */
+  readonly leaseMs?: number | undefined;
+}
+
+interface Entry {
+  readonly info: MapInfo;
+  readonly fd: SharedFd;
+  file: string;
+  leaseMs: number | undefined;
+}
+
+/** What happens to holds by itself, for the log. */
+export interface HoldEvents {
+  /** A hold's lease ran out, and it was released. */
+  onLeaseExpired?: ((name: string, mapId: number) => void) | undefined;
+  /** A hold was found at start and taken over. */
+  onAdopted?: ((name: string, mapId: number) => void) | undefined;
+}
+
+/**
+ * The maps that the daemon keeps alive, by hold name. Each is pinned in the daemon's
+ * own directory on bpffs, so that the kernel keeps it over a crash; the registry takes
+ * over at start what it finds there. It also keeps one fd of each, because an idle
+ * close is destructive for some types (kernel-maps, trap 2).
+ */
+export class HoldRegistry {
+  readonly #directory: string;
+  readonly #lock: number;
+  readonly #entries = new Map<string, Entry>();
+  readonly #namesById = new Map<number, Set<string>>();
+  readonly #leases: LeaseClock;
+  readonly #events: HoldEvents;
+
+  /**
+   * @param directory on bpffs; made where it is missing. Throws where another daemon
+   *   uses it: two of them would end each other's leases.
+   */
+  constructor(directory: string, events: HoldEvents) {
+    this.#directory = directory;
+    this.#events = events;
+    this.#leases = new LeaseClock((name) => this.#expire(name));
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    this.#lock = openSync(directory, "r");
+    if (!tryLock(this.#lock)) {
+      closeSync(this.#lock);
+      throw new Error(
+        `another bpfmapd keeps its held maps in ${directory}: stop it, or set bpffs.hold_directory to another place`,
+      );
+    }
+    this.#adopt();
+  }
+
+  /** Holds a map; a hold of the same name on the same map gets the new lease. */
+  hold(fd: number, info: MapInfo, request: HoldRequest): void {
+    const existing = this.#entries.get(request.name);
+    if (existing) this.#renew(existing, info, request);
+    else this.#add(fd, info, request);
+    this.#startLease(request);
+  }
+
+  /** Ends a hold. HOLD_NOT_FOUND where there is none of this name. */
+  release(name: string): void {
+    const entry = this.#require(name);
+    unlinkSync(this.#path(entry.file));
+    this.#forget(name, entry);
+    this.#leases.stop(name);
+    entry.fd.release();
+  }
+
+  /** Starts leases anew; nothing is renewed where one name is unknown. */
+  keepAlive(names: readonly string[]): Hold[] {
+    for (const name of names) this.#require(name);
+    for (const name of names) this.#leases.keepAlive(name);
+    return names.map((name) => this.#describe(name, this.#require(name)));
+  }
+
+  /** Whether there is a hold of this name. */
+  has(name: string): boolean {
+    return this.#entries.has(name);
+  }
+
+  /** The fd and info of a held map, with a user added to the fd. */
+  borrow(name: string): { fd: SharedFd; info: MapInfo } {
+    const { fd, info } = this.#require(name);
+    return { fd: fd.acquire(), info };
+  }
+
+  /** As {@link borrow}, by map id; undefined where the map is not held. */
+  borrowById(id: number): { fd: SharedFd; info: MapInfo } | undefined {
+    const [name] = this.#namesById.get(id) ?? [];
+    return name === undefined ? undefined : this.borrow(name);
+  }
+
+  /** The ids of all held maps, ascending. */
+  mapIds(): number[] {
+    return [...this.#namesById.keys()].sort((a, b) => a - b);
+  }
+
+  /** The holds on a map, sorted by name. */
+  holdsOf(id: number): Hold[] {
+    const names = [...(this.#namesById.get(id) ?? [])].sort();
+    return names.map((name) => this.#describe(name, this.#require(name)));
+  }
+
+  /** Closes all fds. The holds stay, pinned, for the next daemon. */
+  close(): void {
+    this.#leases.close();
+    for (const entry of this.#entries.values()) entry.fd.release();
+    this.#entries.clear();
+    this.#namesById.clear();
+    closeSync(this.#lock);
+  }
+
+  #adopt(): void {
+    for (const file of readdirSync(this.#directory)) {
+      const hold = parseHoldFileName(file);
+      const opened = hold && openPinnedMap(this.#path(file));
+      if (!opened) continue;
+      const { fd, info } = opened;
+      this.#remember(hold.name, { info, fd, file, leaseMs: hold.leaseMs });
+      this.#startLease(hold);
+      this.#events.onAdopted?.(hold.name, info.id);
+    }
+  }
+
+  #add(fd: number, info: MapInfo, request: HoldRequest): void {
+    const file = holdFileName(request);
+    objPin(this.#path(file), fd);
+    const held = new SharedFd(objGet(this.#path(file)));
+    this.#remember(request.name, { info, fd: held, file, leaseMs: request.leaseMs });
+  }
+
+  #remember(name: string, entry: Entry): void {
+    this.#entries.set(name, entry);
+    const names = this.#namesById.get(entry.info.id) ?? new Set();
+    this.#namesById.set(entry.info.id, names.add(name));
+  }
+
+  #forget(name: string, entry: Entry): void {
+    this.#entries.delete(name);
+    const names = this.#namesById.get(entry.info.id);
+    names?.delete(name);
+    if (names?.size === 0) this.#namesById.delete(entry.info.id);
+  }
+
+  #renew(entry: Entry, info: MapInfo, request: HoldRequest): void {
+    if (entry.info.id !== info.id) {
+      throw new MapError(
+        "HOLD_EXISTS",
+        `the hold "${request.name}" keeps map ${entry.info.id}: release it first, or choose another name`,
+        { metadata: { hold: request.name, id: String(entry.info.id) } },
+      );
+    }
+    const file = holdFileName(request);
+    if (file !== entry.file) renameSync(this.#path(entry.file), this.#path(file));
+    entry.file = file;
+    entry.leaseMs = request.leaseMs;
+  }
+
+  #startLease(request: HoldRequest): void {
+    if (request.leaseMs === undefined) this.#leases.stop(request.name);
+    else this.#leases.start(request.name, request.leaseMs);
+  }
+
+  #expire(name: string): void {
+    const mapId = this.#require(name).info.id;
+    this.release(name);
+    this.#events.onLeaseExpired?.(name, mapId);
+  }
+
+  #describe(name: string, entry: Entry): Hold {
+    return { name, leaseMs: entry.leaseMs, expiresAtMs: this.#leases.expiresAtMs(name) };
+  }
+
+  #require(name: string): Entry {
+    const entry = this.#entries.get(name);
+    if (entry) return entry;
+    throw new MapError("HOLD_NOT_FOUND", `the daemon has no hold named "${name}"`, {
+      metadata: { hold: name },
+    });
+  }
+
+  #path(file: string): string {
+    return `${this.#directory}/${file}`;
+  }
+}
+
+function openPinnedMap(path: string): { fd: SharedFd; info: MapInfo } | undefined {
+  let fd: number;
+  try {
+    fd = objGet(path);
+  } catch (error) {
+    if (error instanceof KernelError) return undefined;
+    throw error;
+  }
+  if (isMapFd(fd)) return { fd: new SharedFd(fd), info: mapInfo(fd) };
+  closeFd(fd);
+  return undefined;
+}

@@ -1,0 +1,48 @@
+import { readdir } from "node:fs/promises";
+import { closeFd, isMapFd, KernelError, mapInfo, objGet } from "../kernel/index.js";
+import type { PinPaths } from "./pin-path.js";
+import { Turns } from "./turns.js";
+
+/**
+ * Where each map is pinned inside the bpffs roots: paths by map id, sorted. The
+ * daemon's own holds are not pins and are left out.
+ */
+export async function indexPins(pins: PinPaths): Promise<Map<number, string[]>> {
+  const byId = new Map<number, string[]>();
+  const turns = new Turns();
+  for (const root of pins.roots) {
+    for await (const path of filesBelow(root, pins)) {
+      const id = mapIdPinnedAt(path);
+      if (id !== undefined) byId.set(id, [...(byId.get(id) ?? []), path]);
+      await turns.yieldIfDue();
+    }
+  }
+  for (const paths of byId.values()) paths.sort();
+  return byId;
+}
+
+async function* filesBelow(directory: string, pins: PinPaths): AsyncGenerator<string> {
+  if (pins.isReserved(directory)) return;
+  // A directory that vanished meanwhile, or a root that is not mounted, has no pins.
+  const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
+  for (const entry of entries) {
+    const path = `${directory}/${entry.name}`;
+    if (entry.isDirectory()) yield* filesBelow(path, pins);
+    else if (entry.isFile()) yield path;
+  }
+}
+
+function mapIdPinnedAt(path: string): number | undefined {
+  let fd: number;
+  try {
+    fd = objGet(path);
+  } catch (error) {
+    if (error instanceof KernelError) return undefined; // no pin, or gone
+    throw error;
+  }
+  try {
+    return isMapFd(fd) ? mapInfo(fd).id : undefined;
+  } finally {
+    closeFd(fd);
+  }
+}

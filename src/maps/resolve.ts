@@ -1,0 +1,96 @@
+import { KernelError, mapNextId } from "../kernel/index.js";
+import { MapError } from "./map-error.js";
+import type { MapHost } from "./map-host.js";
+import { describeRef, type MapRef } from "./map-ref.js";
+import type { OpenMap } from "./open-map.js";
+import { Turns } from "./turns.js";
+
+/** Opens the map that a reference names, for the time of `use`. */
+export async function withMap<T>(
+  host: MapHost,
+  ref: MapRef,
+  use: (map: OpenMap) => T | Promise<T>,
+): Promise<T> {
+  const map = await openMap(host, ref);
+  try {
+    return await use(map);
+  } finally {
+    map.close();
+  }
+}
+
+/** Opens the map that a reference names; the caller closes it. */
+export async function openMap(host: MapHost, ref: MapRef, field = "map"): Promise<OpenMap> {
+  checkBoot(host, ref);
+  switch (ref.by) {
+    case "id":
+      return host.openById(ref.id) ?? notFound(ref);
+    case "held":
+      return host.openHeld(ref.held);
+    case "pinPath":
+      return host.adopt(host.pins.open(ref.pinPath, `${field}.pin_path`));
+    case "name":
+      return openByName(host, ref);
+  }
+}
+
+function checkBoot(host: MapHost, ref: MapRef): void {
+  const running = host.identity.bootId;
+  if (ref.bootId === undefined || ref.bootId === running) return;
+  throw new MapError(
+    "BOOT_ID_MISMATCH",
+    `${describeRef(ref)} was learnt in boot ${ref.bootId}, but the host has booted since: look the map up again`,
+    { metadata: { boot_id: running } },
+  );
+}
+
+async function openByName(host: MapHost, ref: MapRef & { by: "name" }): Promise<OpenMap> {
+  const found: OpenMap[] = [];
+  try {
+    for await (const map of eachMap(host)) {
+      if (map.info.name === ref.name) found.push(map);
+      else map.close();
+    }
+  } catch (error) {
+    for (const map of found) map.close();
+    throw error;
+  }
+  const [only, ...others] = found;
+  if (!only) return notFound(ref);
+  if (others.length === 0) return only;
+  const ids = found.map((map) => map.info.id);
+  for (const map of found) map.close();
+  throw new MapError(
+    "NAME_AMBIGUOUS",
+    `${ids.length} maps are named "${ref.name}" (ids ${ids.join(", ")}): name one by id or pin`,
+    { metadata: { name: ref.name, ids: ids.join(",") } },
+  );
+}
+
+/**
+ * Opens the host's maps one after the other, by id from after `afterId`; the consumer
+ * closes each. Without CAP_SYS_ADMIN only the held ones can be found.
+ */
+export async function* eachMap(host: MapHost, afterId = 0): AsyncGenerator<OpenMap> {
+  const turns = new Turns();
+  for (const id of idsAfter(host, afterId)) {
+    const map = host.openById(id);
+    if (map) yield map;
+    await turns.yieldIfDue();
+  }
+}
+
+function* idsAfter(host: MapHost, afterId: number): Generator<number> {
+  try {
+    for (let id = mapNextId(afterId); id !== undefined; id = mapNextId(id)) yield id;
+  } catch (error) {
+    if (!(error instanceof KernelError) || error.errno !== "EPERM") throw error;
+    yield* host.holds.mapIds().filter((id) => id > afterId);
+  }
+}
+
+function notFound(ref: MapRef): never {
+  throw new MapError("MAP_NOT_FOUND", `there is no ${describeRef(ref)}; it may have been freed`, {
+    metadata: { map: describeRef(ref) },
+  });
+}

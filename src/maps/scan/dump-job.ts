@@ -1,0 +1,158 @@
+import type { JobContext } from "../threads/job-context.js";
+import type { Chunk } from "./chunk.js";
+import { ChunkBuilder, type ChunkOptions } from "./chunk-builder.js";
+import { type Chooser, compileFilter, type ElementFilter } from "./element-filter.js";
+import { type ElementSource, type Incomplete, MAX_RESTARTS, openSource } from "./element-source.js";
+import { Pace } from "./pace.js";
+import type { ScanTarget } from "./scan-target.js";
+
+/** What a dump reads and sends. Plain data. */
+export interface DumpArgs extends ChunkOptions {
+  readonly target: ScanTarget;
+  readonly filter?: ElementFilter | undefined;
+  /** Most elements to send; 0 for all. */
+  readonly maxElements: number;
+  /** Most elements to read in a second; 0 for no limit. */
+  readonly maxElementsPerSecond: number;
+  /** How often to tell progress, in milliseconds; 0 for never. */
+  readonly progressIntervalMs: number;
+  readonly dedupMemoryBytes: number;
+}
+
+/** What a dump sends. */
+export type DumpOutput =
+  | { readonly kind: "chunk"; readonly chunk: Chunk }
+  | { readonly kind: "progress"; readonly scanned: number; readonly sent: number };
+
+/** How a dump went; the contract's `DumpSummary`. */
+export interface DumpSummary {
+  readonly sent: number;
+  readonly scanned: number;
+  readonly complete: boolean;
+  readonly incompleteReason?: Incomplete | "max_elements" | undefined;
+  readonly restarts: number;
+  readonly duplicatesDropped: number;
+  /** Milliseconds since the epoch, by the host's clock. */
+  readonly startTimeMs: number;
+  readonly endTimeMs: number;
+}
+
+/** Most elements of one batch call: more are no faster, and keep the thread for longer. */
+const MAX_STRETCH = 16_384;
+
+/** Sends a map's elements in chunks, at the pace of the consumer. */
+export async function dumpJob(args: DumpArgs, context: JobContext): Promise<DumpSummary> {
+  const builder = new ChunkBuilder(args.target.layout, args);
+  const pace = new Pace(args.maxElementsPerSecond);
+  const source = openSource(args.target, {
+    stretch: Math.floor(Math.min(builder.capacity, MAX_STRETCH, pace.stretch)),
+    dedupMemoryBytes: args.dedupMemoryBytes,
+    maxRestarts: MAX_RESTARTS,
+  });
+  try {
+    return await new Dump(args, context, source, builder).run(pace);
+  } finally {
+    source.release();
+  }
+}
+
+class Dump {
+  readonly #args: DumpArgs;
+  readonly #context: JobContext;
+  readonly #source: ElementSource;
+  readonly #builder: ChunkBuilder;
+  readonly #isChosen: Chooser | undefined;
+  readonly #startTimeMs = Date.now();
+  #scanned = 0;
+  #sent = 0;
+  #isCut = false;
+  #progressDue: number;
+
+  constructor(args: DumpArgs, context: JobContext, source: ElementSource, builder: ChunkBuilder) {
+    this.#args = args;
+    this.#context = context;
+    this.#source = source;
+    this.#builder = builder;
+    this.#isChosen = compileFilter(args.filter, args.target.layout, args.target.keyKind);
+    this.#progressDue = performance.now() + args.progressIntervalMs;
+  }
+
+  async run(pace: Pace): Promise<DumpSummary> {
+    while (!this.#isCut && this.#source.next()) {
+      this.#scanned += this.#source.count;
+      await this.#sendStretch();
+      await this.#tellProgress();
+      do await this.#context.turn();
+      while (await pace.wait(this.#scanned));
+    }
+    await this.#send(this.#builder.take(true));
+    return this.#summary();
+  }
+
+  /** Elements that may still be sent. */
+  get #left(): number {
+    return (this.#args.maxElements || Number.POSITIVE_INFINITY) - this.#sent;
+  }
+
+  async #sendStretch(): Promise<void> {
+    const { count } = this.#source;
+    // A stretch that is worth a message of its own goes as it is.
+    const isWhole =
+      !this.#isChosen && this.#builder.takesWhole && count * 4 >= this.#builder.capacity;
+    if (isWhole && count <= this.#left) {
+      await this.#send(this.#builder.take(true));
+      this.#sent += count;
+      await this.#send(this.#builder.whole(this.#source, count));
+      return;
+    }
+    for (let index = 0; index < count; ) {
+      if (this.#left === 0) {
+        this.#isCut = this.#hasChosenFrom(index);
+        return;
+      }
+      const { next, added } = this.#builder.add(this.#source, index, this.#left, this.#isChosen);
+      index = next;
+      this.#sent += added;
+      await this.#send(this.#builder.take(false));
+    }
+  }
+
+  /** Whether the stretch has a chosen element from `index` on: one more than may be sent. */
+  #hasChosenFrom(index: number): boolean {
+    const { keySize, valueStride } = this.#args.target.layout;
+    const { keys, values, count } = this.#source;
+    for (let at = index; at < count; at++) {
+      if (this.#isChosen?.(keys, at * keySize, values, at * valueStride) ?? true) return true;
+    }
+    return false;
+  }
+
+  async #send(chunk: Chunk | undefined): Promise<void> {
+    if (!chunk) return;
+    const output: DumpOutput = { kind: "chunk", chunk };
+    await this.#context.send(output, [chunk.buffer.buffer as ArrayBuffer]);
+  }
+
+  async #tellProgress(): Promise<void> {
+    const { progressIntervalMs } = this.#args;
+    if (progressIntervalMs === 0 || performance.now() < this.#progressDue) return;
+    this.#progressDue = performance.now() + progressIntervalMs;
+    const output: DumpOutput = { kind: "progress", scanned: this.#scanned, sent: this.#sent };
+    await this.#context.send(output, []);
+  }
+
+  #summary(): DumpSummary {
+    const { restarts, duplicatesDropped, incomplete } = this.#source.stats;
+    const incompleteReason = this.#isCut ? "max_elements" : incomplete;
+    return {
+      sent: this.#sent,
+      scanned: this.#scanned,
+      complete: incompleteReason === undefined,
+      incompleteReason,
+      restarts,
+      duplicatesDropped,
+      startTimeMs: this.#startTimeMs,
+      endTimeMs: Date.now(),
+    };
+  }
+}

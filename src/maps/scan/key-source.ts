@@ -1,0 +1,119 @@
+import { ElementCalls, type Errno } from "../../kernel/index.js";
+import { whileContended } from "../retry.js";
+import type { ElementSource, WalkOptions, WalkStats } from "./element-source.js";
+import { KeyIndex } from "./key-index.js";
+import { TrieProgress } from "./key-order.js";
+import { explainFor, type ScanTarget } from "./scan-target.js";
+
+/** Elements of one stretch: about half a millisecond. */
+const STRETCH = 256;
+
+/**
+ * A walk by BPF_MAP_GET_NEXT_KEY and lookups, for what this kernel cannot read in
+ * batches. Where the key that the walk stands on is deleted the kernel starts again at
+ * the first key, so what was seen already is remembered and dropped.
+ */
+export class KeySource implements ElementSource {
+  readonly keys: Buffer;
+  readonly values: Buffer;
+  readonly stats: WalkStats = { restarts: 0, duplicatesDropped: 0 };
+  readonly #target: ScanTarget;
+  readonly #options: WalkOptions;
+  readonly #calls: ElementCalls;
+  readonly #isNew: (key: Buffer) => boolean;
+  readonly #stretch: number;
+  #count = 0;
+  #started = false;
+  #ended = false;
+  #isRepeating = false;
+
+  constructor(target: ScanTarget, options: WalkOptions) {
+    const { keySize, valueStride } = target.layout;
+    this.#target = target;
+    this.#options = options;
+    this.#calls = new ElementCalls(target.fd, keySize, valueStride);
+    this.#stretch = Math.max(1, Math.min(STRETCH, options.stretch));
+    this.keys = Buffer.allocUnsafe(this.#stretch * keySize);
+    this.values = Buffer.allocUnsafe(this.#stretch * valueStride);
+    this.#isNew = this.#memory();
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  next(): boolean {
+    this.#count = 0;
+    for (let step = 0; step < this.#stretch; step++) {
+      if (this.#ended) return this.#count > 0;
+      this.#step();
+    }
+    return true;
+  }
+
+  release(): void {
+    this.#calls.release();
+  }
+
+  #step(): void {
+    const calls = this.#calls;
+    const errno = whileContended(() => (this.#started ? calls.nextKey() : calls.firstKey()));
+    if (errno === "ENOENT") {
+      this.#ended = true;
+      return;
+    }
+    if (errno !== undefined) throw explainFor(this.#target, errno, "walk the keys");
+    if (this.#isNew(calls.following)) this.#read();
+    else this.#noteRepetition();
+  }
+
+  /** Reads the element of the following key and stands on it. */
+  #read(): void {
+    const { keySize, valueStride } = this.#target.layout;
+    this.#isRepeating = false;
+    this.#stand();
+    const errno: Errno | undefined = whileContended(() => this.#calls.lookup());
+    // Deleted meanwhile, or an empty slot of an array of objects: nothing to tell.
+    if (errno === "ENOENT") return;
+    if (errno !== undefined) throw explainFor(this.#target, errno, "look up an element");
+    this.#calls.key.copy(this.keys, this.#count * keySize);
+    this.#calls.value.copy(this.values, this.#count * valueStride);
+    this.#count++;
+  }
+
+  #stand(): void {
+    this.#calls.following.copy(this.#calls.key);
+    this.#started = true;
+  }
+
+  #noteRepetition(): void {
+    this.stats.duplicatesDropped++;
+    if (!this.#isRepeating) this.stats.restarts++;
+    this.#isRepeating = true;
+    this.#stand();
+    if (this.stats.restarts > this.#options.maxRestarts) this.#giveUp("restarts");
+  }
+
+  #giveUp(why: "restarts" | "dedup_memory"): void {
+    this.stats.incomplete = why;
+    this.#ended = true;
+  }
+
+  /** Tells new keys from seen ones, as cheaply as the type allows. */
+  #memory(): (key: Buffer) => boolean {
+    const { keySize } = this.#target.layout;
+    // Indices only grow: the kernel goes back to 0 only from past the end.
+    if (this.#target.keyKind === "index") return () => true;
+    if (this.#target.keyKind === "prefix") {
+      const progress = new TrieProgress(keySize);
+      return (key) => progress.advance(key, 0);
+    }
+    const seen = new KeyIndex(keySize);
+    return (key) => {
+      const before = seen.size;
+      seen.add(key, 0);
+      if (seen.bytes > this.#options.dedupMemoryBytes) this.#giveUp("dedup_memory");
+      return seen.size > before;
+    };
+  }
+}

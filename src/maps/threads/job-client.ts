@@ -1,0 +1,106 @@
+import type { MessagePort } from "node:worker_threads";
+import { type FromJob, fromPortable, post, toPortable, WINDOW } from "./job-message.js";
+
+/** The main thread's side of a job. */
+export class JobClient {
+  readonly #port: MessagePort;
+  readonly #messages: FromJob[] = [];
+  #inputCredit = WINDOW;
+  #finished = false;
+  #wakeReader: () => void = () => {};
+  #wakeFeeder: () => void = () => {};
+
+  constructor(port: MessagePort) {
+    this.#port = port;
+    port.on("message", (message: FromJob) => this.#receive(message));
+  }
+
+  /**
+   * Yields the job's outputs and returns its result. However it is left, it waits until
+   * the job has stopped, so that what the job used may be closed after.
+   */
+  async *outputs<Output, Result>(
+    input: AsyncIterable<unknown> | undefined,
+    signal: AbortSignal,
+  ): AsyncGenerator<Output, Result, undefined> {
+    const cancel = () => this.#tell("cancel");
+    let inputError: { readonly error: unknown } | undefined;
+    signal.addEventListener("abort", cancel);
+    if (input) {
+      this.#feed(input).catch((error: unknown) => {
+        inputError = { error };
+        cancel();
+      });
+    }
+    try {
+      signal.throwIfAborted();
+      for (;;) {
+        const message = await this.#next();
+        if (message.type === "output") {
+          yield message.value as Output;
+          this.#tell("credit");
+        } else if (message.type === "done") {
+          return message.result as Result;
+        } else if (message.type === "failed") {
+          if (inputError) throw inputError.error;
+          signal.throwIfAborted();
+          throw fromPortable(message.error);
+        }
+      }
+    } finally {
+      signal.removeEventListener("abort", cancel);
+      cancel();
+      while (!this.#finished) await this.#next();
+      this.#wakeFeeder();
+      this.#port.close();
+    }
+  }
+
+  /** Ends the job where its thread has died. */
+  abandon(cause: unknown): void {
+    if (this.#finished) return;
+    this.#receive({ type: "failed", error: toPortable(cause) });
+  }
+
+  async #feed(input: AsyncIterable<unknown>): Promise<void> {
+    for await (const value of input) {
+      while (this.#inputCredit === 0 && !this.#finished) {
+        await new Promise<void>((resolve) => {
+          this.#wakeFeeder = resolve;
+        });
+      }
+      if (this.#finished) return;
+      this.#inputCredit--;
+      post(this.#port, { type: "input", value });
+    }
+    this.#tell("end");
+  }
+
+  async #next(): Promise<FromJob> {
+    for (;;) {
+      const message = this.#messages.shift();
+      if (message) return message;
+      await new Promise<void>((resolve) => {
+        this.#wakeReader = resolve;
+      });
+    }
+  }
+
+  #tell(type: "credit" | "end" | "cancel"): void {
+    if (!this.#finished) post(this.#port, { type });
+  }
+
+  #receive(message: FromJob): void {
+    if (message.type === "credit") {
+      this.#inputCredit++;
+      this.#wakeFeeder();
+      return;
+    }
+    if (message.type === "done" || message.type === "failed") {
+      this.#finished = true;
+      this.#wakeFeeder();
+    }
+    this.#messages.push(message);
+    this.#wakeReader();
+  }
+}

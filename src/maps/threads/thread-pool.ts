@@ -1,0 +1,102 @@
+import { MessageChannel, Worker } from "node:worker_threads";
+import { MapError } from "../map-error.js";
+import { JobClient } from "./job-client.js";
+import type { JobStart } from "./job-message.js";
+
+interface Thread {
+  readonly worker: Worker;
+  readonly jobs: Set<JobClient>;
+}
+
+/** Threads for scans and loads, started when first needed. */
+export class ThreadPool {
+  readonly #size: number;
+  readonly #maxJobs: number;
+  readonly #threads: Thread[] = [];
+  readonly #closing = new AbortController();
+
+  /**
+   * @param size most threads
+   * @param maxJobs most jobs at a time; one more is refused with LIMIT_EXCEEDED
+   */
+  constructor(size: number, maxJobs: number) {
+    this.#size = size;
+    this.#maxJobs = maxJobs;
+  }
+
+  /** Jobs that run now. */
+  get jobCount(): number {
+    return this.#threads.reduce((sum, thread) => sum + thread.jobs.size, 0);
+  }
+
+  /**
+   * Runs a job on the thread with the fewest: yields its outputs, returns its result.
+   *
+   * @param args plain data; file descriptors in it must stay open until this has ended
+   * @param input what the job receives, pulled as fast as it takes it
+   */
+  async *run<Output, Result>(
+    kind: string,
+    args: unknown,
+    signal: AbortSignal,
+    input?: AsyncIterable<unknown>,
+  ): AsyncGenerator<Output, Result, undefined> {
+    if (this.jobCount >= this.#maxJobs) {
+      throw new MapError(
+        "LIMIT_EXCEEDED",
+        `${this.#maxJobs} dumps, loads, counts and clears run already (limits.max_scans): try again later`,
+      );
+    }
+    const thread = this.#leastLoaded();
+    const { port1, port2 } = new MessageChannel();
+    const job = new JobClient(port1);
+    thread.jobs.add(job);
+    const start: JobStart = { kind, args, port: port2 };
+    thread.worker.postMessage(start, [port2]);
+    try {
+      const either = AbortSignal.any([signal, this.#closing.signal]);
+      return yield* job.outputs<Output, Result>(input, either);
+    } finally {
+      thread.jobs.delete(job);
+    }
+  }
+
+  /** Cancels all jobs and ends the threads. */
+  async close(): Promise<void> {
+    this.#closing.abort(new MapError("DAEMON_STOPPING", "the daemon is stopping"));
+    await Promise.all(this.#threads.map((thread) => thread.worker.terminate()));
+  }
+
+  #leastLoaded(): Thread {
+    this.#closing.signal.throwIfAborted();
+    const idle = this.#threads.find((thread) => thread.jobs.size === 0);
+    if (idle) return idle;
+    if (this.#threads.length < this.#size) return this.#start();
+    return this.#threads.reduce((a, b) => (b.jobs.size < a.jobs.size ? b : a));
+  }
+
+  #start(): Thread {
+    const worker = new Worker(new URL("./worker.js", import.meta.url));
+    const thread: Thread = { worker, jobs: new Set() };
+    // Jobs keep the process alive through their own ports; an idle thread must not.
+    worker.unref();
+    let cause: unknown;
+    worker.on("error", (error) => {
+      cause = error; // "exit" follows
+    });
+    worker.on("exit", () => {
+      this.#threads.splice(this.#threads.indexOf(thread), 1);
+      for (const job of thread.jobs) job.abandon(cause);
+    });
+    this.#threads.push(thread);
+    return thread;
+  }
+}
+
+/** Runs a job that has no outputs to its result. */
+export async function resultOf<Result>(job: AsyncGenerator<never, Result>): Promise<Result> {
+  for (;;) {
+    const step = await job.next();
+    if (step.done) return step.value;
+  }
+}
