@@ -1,0 +1,61 @@
+import type { Verb } from "../verb.js";
+import { clear } from "./clear.js";
+import { count } from "./count.js";
+import { create } from "./create.js";
+import { deleteVerb } from "./delete.js";
+import { dump } from "./dump.js";
+import { eventPipe } from "./event-pipe.js";
+import { exportVerb } from "./export.js";
+import { probe } from "./feature.js";
+import { getnext } from "./getnext.js";
+import { hold, keepalive, release } from "./hold.js";
+import { importVerb } from "./import.js";
+import { load } from "./load.js";
+import { lookupVerb, peek } from "./lookup.js";
+import { freeze, pin, unpin } from "./pin.js";
+import { dequeue, pop } from "./pop.js";
+import { list, show } from "./show.js";
+import { enqueue, push, update } from "./update.js";
+
+/** Verbs take options of their own kinds; commander gives each what it declared. */
+// biome-ignore lint/suspicious/noExplicitAny: each verb's run fits its own addOptions.
+type AnyVerb = Verb<any>;
+
+/**
+ * The verbs of `bpftool map`, in the order of the table in its map.c: it decides which
+ * verb a prefix stands for. "help" has its place in it too; see words.ts.
+ */
+export const BPFTOOL_VERBS: readonly AnyVerb[] = [
+  show,
+  list,
+  dump,
+  update,
+  lookupVerb,
+  getnext,
+  deleteVerb,
+  pin,
+  eventPipe,
+  create,
+  peek,
+  push,
+  enqueue,
+  pop,
+  dequeue,
+  freeze,
+];
+
+/** Verbs that bpftool does not have; after its own, so that no prefix changes its meaning. */
+export const OWN_VERBS: readonly AnyVerb[] = [
+  load,
+  clear,
+  count,
+  hold,
+  release,
+  keepalive,
+  unpin,
+  exportVerb,
+  importVerb,
+];
+
+/** The verbs of `bpftool feature`. */
+export const FEATURE_VERBS: readonly AnyVerb[] = [probe];

@@ -1,0 +1,42 @@
+import { onlyMap } from "../completion/map-words.js";
+import type { CliContext } from "../context.js";
+import { writeElement } from "../element-output.js";
+import { ExitCode } from "../exit-code.js";
+import { takeMap } from "../grammar/map-arg.js";
+import type { Words } from "../grammar/words.js";
+import { getMap } from "../maps.js";
+import type { Verb } from "../verb.js";
+
+async function run(context: CliContext, words: Words): Promise<ExitCode | undefined> {
+  const arg = takeMap(words);
+  words.expectEnd();
+  const map = await getMap(context, arg);
+  const { elements } = await context.client.maps.popElements(
+    { map: context.mapRef(arg), maxCount: 1 },
+    context.call,
+  );
+  if (elements === undefined || elements.count === 0) {
+    if (context.json) await context.out.write("null\n");
+    else context.note("Error: empty map");
+    return ExitCode.NOT_FOUND;
+  }
+  await writeElement(context, map, { key: new Uint8Array(0), value: elements.values });
+  return undefined;
+}
+
+export const pop: Verb = {
+  name: "pop",
+  usage: "MAP",
+  summary: "take the next value out of a stack or queue and print it",
+  details: "Exit code 2 where there is none.",
+  examples: [["map pop name jobs", "take one value"]],
+  complete: onlyMap,
+  run,
+};
+
+export const dequeue: Verb = {
+  ...pop,
+  name: "dequeue",
+  summary: "take the oldest value out of a queue: the same as pop",
+  examples: [["map dequeue name jobs", "take one value"]],
+};

@@ -1,0 +1,125 @@
+import type { Command, Option } from "commander";
+import { SHELLS } from "../commands/completion.js";
+import { BPFTOOL_VERBS, FEATURE_VERBS, OWN_VERBS } from "../commands/index.js";
+import { CliContext, type Terminal } from "../context.js";
+import { expandWords } from "../expand.js";
+import type { GlobalOptions } from "../global-options.js";
+import { type Candidate, type Completion, NOTHING, oneOf } from "./candidates.js";
+
+/** Options whose value is the name of a file on this host. */
+const FILE_OPTIONS = ["--tls-ca", "--tls-cert", "--tls-key"];
+
+/**
+ * What can stand in place of the last of the words, which is not whole yet. Words are
+ * those after the program's name.
+ */
+export async function complete(
+  program: Command,
+  words: readonly string[],
+  terminal: Terminal,
+): Promise<Completion> {
+  const current = words.at(-1) ?? "";
+  const line = readLine(program, words.slice(0, -1));
+  const option = line.pending;
+  const found =
+    option === undefined
+      ? current.startsWith("-")
+        ? optionWords(program, line.command)
+        : await wordsAfter(program, line, terminal)
+      : optionValues(option);
+  return {
+    candidates: found.candidates.filter(({ value }) => value.startsWith(current)),
+    files: found.files ?? false,
+  };
+}
+
+/** The command line so far. */
+interface Line {
+  readonly command: Command;
+  /** The whole words after the command. */
+  readonly operands: readonly string[];
+  /** An option whose value is being written. */
+  readonly pending: Option | undefined;
+  /** Values of options so far, by their names in the options object. */
+  readonly values: Readonly<Record<string, string>>;
+}
+
+function readLine(program: Command, words: readonly string[]): Line {
+  // A line that ends with an object alone asks for its verb, not for the default one.
+  const expanded = expandWords(program, words).slice(0, words.length);
+  const values: Record<string, string> = {};
+  const operands: string[] = [];
+  let command = program;
+  for (let at = 0; at < expanded.length; at++) {
+    const word = expanded[at]!;
+    if (word.startsWith("-") && word !== "-") {
+      const [name, attached] = word.split("=", 2) as [string, string | undefined];
+      const option = findOption([command, program], name);
+      if (option === undefined || !option.required) continue;
+      const value = attached ?? expanded[++at];
+      if (value === undefined) return { command, operands, pending: option, values };
+      values[option.attributeName()] = value;
+      continue;
+    }
+    const next = operands.length === 0 && command.commands.find((it) => it.name() === word);
+    if (next) command = next;
+    else operands.push(word);
+  }
+  return { command, operands, pending: undefined, values };
+}
+
+function findOption(commands: readonly Command[], name: string): Option | undefined {
+  return commands
+    .flatMap((command) => command.options)
+    .find((option) => option.long === name || option.short === name);
+}
+
+function optionWords(program: Command, command: Command): Completion {
+  const candidates = [...command.options, ...(command === program ? [] : program.options)]
+    .filter((option) => !option.hidden && option.long !== undefined)
+    .map((option): Candidate => ({ value: option.long!, description: option.description }));
+  return { candidates: [...candidates, { value: "--help", description: "tell about a command" }] };
+}
+
+function optionValues(option: Option): Completion {
+  if (option.argChoices !== undefined) return oneOf(...option.argChoices);
+  return option.long !== undefined && FILE_OPTIONS.includes(option.long)
+    ? { candidates: [], files: true }
+    : NOTHING;
+}
+
+async function wordsAfter(
+  program: Command,
+  { command, operands, values }: Line,
+  terminal: Terminal,
+): Promise<Completion> {
+  if (command.commands.length > 0) {
+    if (operands.length > 0) return NOTHING;
+    return {
+      candidates: command
+        .createHelp()
+        .visibleCommands(command)
+        .map((it) => ({ value: it.name(), description: it.summary() || it.description() })),
+    };
+  }
+  if (command.name() === "completion" && operands.length === 0) return oneOf(...SHELLS);
+  const verbs =
+    command.parent?.name() === "feature" ? FEATURE_VERBS : [...BPFTOOL_VERBS, ...OWN_VERBS];
+  const verb = verbs.find(({ name }) => name === command.name());
+  if (verb?.complete === undefined) return NOTHING;
+  const context = new CliContext({ ...program.opts<GlobalOptions>(), ...values }, terminal);
+  try {
+    return await verb.complete(operands, context);
+  } finally {
+    context.close();
+  }
+}
+
+/** The answer in the form that the shell scripts read. */
+export function completionText({ candidates, files }: Completion): string {
+  const lines = candidates.map(({ value, description }) =>
+    description ? `${value}\t${description.split("\n")[0]}` : value,
+  );
+  if (files) lines.push(":files");
+  return lines.map((line) => `${line}\n`).join("");
+}

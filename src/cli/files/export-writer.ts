@@ -1,0 +1,59 @@
+import {
+  type Map as BpfMap,
+  ByteOrder,
+  type DumpSummary,
+  type Elements,
+  type ExportRecord,
+  ExportRecordSchema,
+  type Host,
+} from "@bpfmapd/client/proto";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { sizeDelimitedEncode } from "@bufbuild/protobuf/wire";
+import { timestampNow } from "@bufbuild/protobuf/wkt";
+import type { DumpSink } from "../dump-printer.js";
+import { EXPORT_FORMAT, ExportDigest } from "./export-reader.js";
+
+/** Writes the dump of a map as the records of an export file. */
+export class ExportWriter implements DumpSink {
+  readonly #host: Host;
+  readonly #write: (bytes: Uint8Array) => Promise<void>;
+  readonly #digest = new ExportDigest();
+  /** Elements written. */
+  count = 0n;
+
+  constructor(host: Host, write: (bytes: Uint8Array) => Promise<void>) {
+    this.#host = host;
+    this.#write = write;
+  }
+
+  header(map: BpfMap): Promise<void> {
+    return this.#record({
+      case: "header",
+      value: {
+        format: EXPORT_FORMAT,
+        map,
+        littleEndian: this.#host.byteOrder === ByteOrder.LITTLE_ENDIAN,
+        exportedAt: timestampNow(),
+      },
+    });
+  }
+
+  elements(elements: Elements): Promise<void> {
+    this.#digest.add(elements);
+    return this.#record({ case: "elements", value: elements });
+  }
+
+  summary(summary: DumpSummary): Promise<void> {
+    const { count, sha256 } = this.#digest.finish();
+    this.count = count;
+    return this.#record({
+      case: "trailer",
+      value: { count, complete: summary.complete, sha256 },
+    });
+  }
+
+  #record(kind: MessageInitShape<typeof ExportRecordSchema>["kind"]): Promise<void> {
+    const record: ExportRecord = create(ExportRecordSchema, { kind } as { kind: never });
+    return this.#write(sizeDelimitedEncode(ExportRecordSchema, record));
+  }
+}

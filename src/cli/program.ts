@@ -1,0 +1,140 @@
+import { DEFAULT_ADDRESS } from "@bpfmapd/client";
+import { Command, CommanderError } from "commander";
+import { completionScript, SHELLS } from "./commands/completion.js";
+import { host } from "./commands/host.js";
+import { BPFTOOL_VERBS, FEATURE_VERBS, OWN_VERBS } from "./commands/index.js";
+import { CliContext, type Terminal } from "./context.js";
+import { EXIT_CODE_HELP, ExitCode } from "./exit-code.js";
+import { jsonText } from "./format/json-writer.js";
+import { addGlobalOptions, type GlobalOptions } from "./global-options.js";
+import { Words } from "./grammar/words.js";
+import type { Verb } from "./verb.js";
+import { cliVersion } from "./version.js";
+
+const GRAMMAR_HELP = `MAP := { id MAP_ID | pinned FILE | name MAP_NAME | held HOLD_NAME }
+DATA := { [hex] BYTES }   bytes are decimal, 0x hexadecimal or 0 octal; with hex, hexadecimal
+VALUE := DATA`;
+
+/** Longer grammars stand in the command's own help only. */
+const LONGEST_USAGE = 30;
+
+/** A program that is ready to parse, and what its run leaves behind. */
+export interface Program {
+  readonly command: Command;
+  /** What the command that ran wants the process to end with. */
+  exitCode: number;
+}
+
+/** Builds the command tree. Verbs are added in the order in which prefixes are tried. */
+export function buildProgram(terminal: Terminal): Program {
+  const command = new Command("bpfmapctl");
+  const program: Program = { command, exitCode: ExitCode.OK };
+  command
+    .description("The eBPF maps of a host, over gRPC, with the grammar of bpftool.")
+    .usage("[OPTIONS] { map | feature | host } { COMMAND | help }")
+    .helpCommand("help [command]", "tell about a command")
+    .helpOption("-h, --help", "tell about a command")
+    .configureHelp({ showGlobalOptions: true, subcommandTerm })
+    .exitOverride()
+    // Errors are told by main.ts, in one line or as JSON.
+    .configureOutput({ outputError: () => {} })
+    .addHelpText("after", `\n${EXIT_CODE_HELP}\n\n${examplesText(PROGRAM_EXAMPLES)}`);
+  addGlobalOptions(command, DEFAULT_ADDRESS);
+  command.option("-V, --version", "print the version");
+  command.hook("preAction", async () => {
+    if (command.opts().version !== true) return;
+    await printVersion(terminal, command);
+    throw new CommanderError(ExitCode.OK, "version", "");
+  });
+  command.action(() => command.help({ error: true }));
+
+  const map = inherit(command.command("map"), command).description("work with maps");
+  map.usage("COMMAND [ARGUMENTS]").addHelpText("after", `\n${GRAMMAR_HELP}`);
+  map.commandsGroup("Commands as in bpftool:");
+  for (const verb of BPFTOOL_VERBS) addVerb(program, map, verb, terminal);
+  map.commandsGroup("Further commands:");
+  for (const verb of OWN_VERBS) addVerb(program, map, verb, terminal);
+
+  const feature = inherit(command.command("feature"), command);
+  feature.description("tell what the host's kernel can do").usage("probe [kernel]");
+  for (const verb of FEATURE_VERBS) addVerb(program, feature, verb, terminal);
+
+  addVerb(program, command, host, terminal);
+  addCompletion(command, terminal);
+  inherit(command.command("version"), command)
+    .description("print the version")
+    .action(() => printVersion(terminal, command));
+  return program;
+}
+
+function addVerb(program: Program, parent: Command, verb: Verb, terminal: Terminal): void {
+  const command = inherit(parent.command(verb.name), program.command)
+    .summary(verb.summary)
+    .description([verb.summary, verb.details].filter(Boolean).join("\n\n"))
+    .argument("[words...]")
+    .usage(`${verb.usage} [OPTIONS]`.trim());
+  verb.addOptions?.(command);
+  if (verb.examples.length > 0) {
+    command.addHelpText("after", `\n${examplesText(verb.examples)}`);
+  }
+  command.action(async (words: string[], options: object) => {
+    const context = new CliContext(program.command.opts<GlobalOptions>(), terminal);
+    try {
+      const exitCode = await verb.run(context, new Words(words), options);
+      program.exitCode = exitCode ?? ExitCode.OK;
+    } finally {
+      context.close();
+    }
+  });
+}
+
+function addCompletion(command: Command, terminal: Terminal): void {
+  inherit(command.command("completion"), command)
+    .description("print a script that completes commands in a shell")
+    .argument("<shell>", SHELLS.join(", "))
+    .addHelpText("after", `\n${examplesText(COMPLETION_EXAMPLES)}`)
+    .action((shell: string) => terminal.out.write(completionScript(shell)));
+}
+
+async function printVersion(terminal: Terminal, command: Command): Promise<void> {
+  const version = cliVersion();
+  const { json, pretty } = command.opts<GlobalOptions>();
+  if (!json && !pretty) return terminal.out.write(`bpfmapctl v${version}\n`);
+  await terminal.out.write(
+    jsonText(pretty ?? false, (writer) => {
+      writer.startObject();
+      writer.member("version", version);
+      writer.endObject();
+    }),
+  );
+}
+
+/** A command in the list of commands: with its words where they are short enough for a list. */
+function subcommandTerm(command: Command): string {
+  const words = command.usage().replace(/ ?\[OPTIONS\]$/, "");
+  return words.length <= LONGEST_USAGE ? `${command.name()} ${words}` : `${command.name()} ...`;
+}
+
+/** Commands made from a parent that was set up later do not have its settings. */
+function inherit(command: Command, from: Command): Command {
+  return command.copyInheritedSettings(from);
+}
+
+const PROGRAM_EXAMPLES = [
+  ["map show", "list maps"],
+  ["-j map dump id 5", "the elements of one, as JSON"],
+  ["map update name stats key 1 0 0 0 value hex 0a 0b 0c 0d", "change an element"],
+  ["feature probe", "which map types the kernel has"],
+  ["map lookup --help", "about one command"],
+] as const;
+
+const COMPLETION_EXAMPLES = [
+  ["completion bash > /etc/bash_completion.d/bpfmapctl", "for bash"],
+  ["completion zsh > /usr/share/zsh/vendor-completions/_bpfmapctl", "for zsh"],
+  ["completion fish > ~/.config/fish/completions/bpfmapctl.fish", "for fish"],
+] as const;
+
+function examplesText(examples: readonly (readonly [string, string])[]): string {
+  const lines = examples.map(([line, what]) => `  # ${what}\n  bpfmapctl ${line}`);
+  return `Examples:\n${lines.join("\n")}`;
+}
