@@ -1,5 +1,11 @@
-import type { ListMapsFilter } from "@bpfmapd/client/proto";
-import { countElements, getMap, listMaps, type MapFilter, type MapHost } from "../../maps/index.js";
+import type { ListMapsFilter as FilterMessage } from "@bpfmapd/client/proto";
+import {
+  countElements,
+  getMap,
+  type ListMapsFilter,
+  listMaps,
+  type MapHost,
+} from "../../maps/index.js";
 import { toElementFilter } from "../messages/element-message.js";
 import { mapMessage, toMapDetail } from "../messages/map-message.js";
 import { toMapRef } from "../messages/map-ref-message.js";
@@ -46,7 +52,7 @@ export function catalogueHandlers(
   };
 }
 
-function toMapFilter(message: ListMapsFilter | undefined): MapFilter | undefined {
+function toMapFilter(message: FilterMessage | undefined): ListMapsFilter | undefined {
   if (message === undefined) return undefined;
   const { nameGlob, types, pinned, held } = message;
   return {

@@ -1,0 +1,34 @@
+import { readFileSync } from "node:fs";
+import { parse } from "yaml";
+import { ExitCode, StartError } from "./exit-code.js";
+import type { SettingLayer } from "./setting-layer.js";
+
+/** Reads a configuration file. Throws a StartError where there is none, or it is no YAML. */
+export function readConfigFile(path: string): SettingLayer {
+  return { values: parseConfig(path, readText(path)), sourceOf: () => path };
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new StartError(
+      ExitCode.CONFIGURATION,
+      `cannot read the configuration file: ${(cause as Error).message}`,
+      { cause },
+    );
+  }
+}
+
+function parseConfig(path: string, text: string): unknown {
+  try {
+    // An empty file, or one of comments alone, sets nothing.
+    return parse(text, { prettyErrors: true }) ?? {};
+  } catch (cause) {
+    throw new StartError(
+      ExitCode.CONFIGURATION,
+      `${path} is no valid YAML: ${(cause as Error).message.trimEnd()}`,
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,78 @@
+#!/usr/bin/env node
+import type { Logger } from "pino";
+import { commandLine, type Flags } from "./command-line.js";
+import { type Config, makeConfig, printConfig } from "./config.js";
+import { CONFIG_VARIABLE, readEnvironment, unknownVariables } from "./config-environment.js";
+import { readConfigFile } from "./config-file.js";
+import { Daemon } from "./daemon.js";
+import { ExitCode, StartError } from "./exit-code.js";
+import { createLogger } from "./logger.js";
+import { daemonVersion } from "./version.js";
+
+const version = daemonVersion();
+
+const program = commandLine(
+  {
+    serve: (flags) => serve(readConfig(flags)),
+    checkConfig: (flags) => {
+      readConfig(flags);
+      console.log("The configuration is valid.");
+    },
+    showConfig: (flags) => process.stdout.write(printConfig(readConfig(flags))),
+  },
+  version,
+);
+program.parseAsync().catch(failStart);
+
+/** The file, then the environment over it, then the flags over both. */
+function readConfig({ configFile, settings }: Flags): Config {
+  const file = configFile ?? process.env[CONFIG_VARIABLE];
+  const layers = file === undefined || file === "" ? [] : [readConfigFile(file)];
+  return makeConfig([...layers, readEnvironment(process.env), settings]);
+}
+
+async function serve(config: Config): Promise<void> {
+  const log = createLogger(config.log);
+  endOnDefect(log);
+  for (const variable of unknownVariables(process.env)) {
+    log.warn({ variable }, `${variable} is no setting of the daemon and is not used`);
+  }
+  const daemon = await Daemon.start(config, version, log);
+  const signal = await nextSignal();
+  log.info({ signal }, "stopping");
+  // Whoever asks twice does not want to wait for the calls that still run.
+  void nextSignal().then(() => process.exit(ExitCode.FAILED));
+  await daemon.stop();
+  log.info("stopped");
+  process.exit(ExitCode.STOPPED);
+}
+
+function nextSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    const signals = ["SIGTERM", "SIGINT"] as const;
+    const take = (signal: NodeJS.Signals) => {
+      for (const other of signals) process.off(other, take);
+      resolve(signal);
+    };
+    for (const signal of signals) process.on(signal, take);
+  });
+}
+
+function failStart(error: unknown): void {
+  if (error instanceof StartError) {
+    console.error(`bpfmapd: ${error.message}`);
+    process.exit(error.exitCode);
+  }
+  console.error("bpfmapd:", error);
+  process.exit(ExitCode.FAILED);
+}
+
+/** A defect that no call can answer for: the state of the process is not known any more. */
+function endOnDefect(log: Logger): void {
+  const end = (error: unknown) => {
+    log.fatal({ err: error }, "defect");
+    process.exit(ExitCode.FAILED);
+  };
+  process.on("uncaughtException", end);
+  process.on("unhandledRejection", end);
+}

@@ -1,0 +1,166 @@
+import { availableParallelism } from "node:os";
+import { isAbsolute, normalize } from "node:path";
+import { z } from "zod";
+import { isLoopback, parseTcpAddress } from "./tcp-address.js";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
+const UNITS: Readonly<Record<string, number>> = { "": 1, KiB: KIB, MiB: MIB, GiB: GIB };
+const DAY_MS = 86_400_000;
+
+const absolutePath = z
+  .string()
+  .refine((path) => isAbsolute(path) && normalize(path) === path && !path.includes("\0"), {
+    error: (issue) => `must be an absolute path without "." and "..", not ${quote(issue.input)}`,
+  });
+
+/** Kernels take paths of unix sockets up to 107 bytes (sun_path). */
+const socketPath = absolutePath.refine((path) => Buffer.byteLength(path) <= 107, {
+  error: "is longer than the 107 bytes that the kernel allows for a unix socket",
+});
+
+// Variables and flags are text, so numbers and truth values are taken as text too.
+
+/** A file mode. People mean octal digits, and YAML reads unquoted ones as a decimal number. */
+const fileMode = parsed("three octal digits such as 0750", (text) =>
+  /^0?[0-7]{3}$/.test(text) ? Number.parseInt(text, 8) : undefined,
+);
+
+/** A number of bytes, or one with a unit: 1048576, "512KiB", "16MiB", "1GiB". */
+function byteSize(min: number, max: number) {
+  const wanted = `a size from ${tellSize(min)} to ${tellSize(max)}, such as 16MiB`;
+  return parsed(wanted, (text) => {
+    const [, amount, unit] = /^(\d+) ?(|KiB|MiB|GiB)$/.exec(text) ?? [];
+    const bytes = Number(amount) * (UNITS[unit ?? ""] ?? Number.NaN);
+    return bytes >= min && bytes <= max ? bytes : undefined;
+  });
+}
+
+function wholeNumber(min: number, max: number) {
+  return parsed(`a whole number from ${min} to ${max}`, (text) => {
+    const number = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    return number >= min && number <= max ? number : undefined;
+  });
+}
+
+const truth = parsed("true or false", (text) =>
+  text === "true" || text === "false" ? text === "true" : undefined,
+);
+
+function parsed<T>(wanted: string, parse: (text: string) => T | undefined) {
+  const error = (issue: { input?: unknown }) => `must be ${wanted}, not ${quote(issue.input)}`;
+  return z
+    .union([z.string(), z.number(), z.boolean()], { error })
+    .transform((value, context): T => {
+      const result = parse(String(value));
+      if (result !== undefined) return result;
+      context.addIssue(error({ input: value }));
+      return z.NEVER;
+    });
+}
+
+function oneOf<const T extends readonly [string, ...string[]]>(values: T) {
+  return z.enum(values, {
+    error: (issue) => `must be one of ${values.join(", ")}, not ${quote(issue.input)}`,
+  });
+}
+
+const tls = z.strictObject({
+  /** Certificate chain, PEM. */
+  cert: absolutePath,
+  /** Its private key, PEM. */
+  key: absolutePath,
+  /** Certificates, PEM, of which one must have signed a client's; absent to ask clients for none. */
+  client_ca: absolutePath.optional(),
+  min_version: oneOf(["TLSv1.2", "TLSv1.3"]).default("TLSv1.3"),
+});
+
+const tcpListener = z
+  .strictObject({
+    /** "host:port" or "[IPv6 address]:port"; port 0 for one that the kernel chooses. */
+    address: z.string().refine((address) => parseTcpAddress(address) !== undefined, {
+      error: (issue) => `must be "host:port" or "[IPv6 address]:port", not ${quote(issue.input)}`,
+    }),
+    tls: tls.optional(),
+    plaintext: truth.default(false),
+  })
+  .superRefine(({ address, tls, plaintext }, context) => {
+    const refuse = (path: string, message: string) =>
+      context.addIssue({ code: "custom", path: [path], message });
+    if (tls !== undefined && plaintext) refuse("plaintext", "excludes tls: give one of the two");
+    if (tls === undefined && !plaintext) {
+      refuse("tls", "is missing: TCP needs tls, or plaintext: true on a loopback address");
+    }
+    const host = parseTcpAddress(address)?.host;
+    if (plaintext && host !== undefined && !isLoopback(host)) {
+      refuse(
+        "plaintext",
+        `is only allowed on 127.0.0.0/8, [::1] and localhost, not on ${quote(host)}: ` +
+          "anybody on the way could read and change maps",
+      );
+    }
+  });
+
+/**
+ * Everything that can be set, with its default: the one schema for the file, the
+ * environment and the flags. Described for people in docs/configuration.md.
+ */
+export const settingsSchema = z.strictObject({
+  listen: z
+    .strictObject({
+      unix: z
+        .strictObject({
+          path: socketPath.default("/run/bpfmapd/bpfmapd.sock"),
+          directory_mode: fileMode.default(0o750),
+          mode: fileMode.default(0o660),
+          group: z.string().min(1).optional(),
+        })
+        .prefault({}),
+      tcp: z.array(tcpListener).default([]),
+    })
+    .prefault({}),
+  bpffs: z
+    .strictObject({
+      roots: z
+        .array(absolutePath)
+        .min(1, "must name at least one directory")
+        .default(["/sys/fs/bpf"]),
+      mount: truth.default(true),
+      hold_directory: absolutePath.optional(),
+    })
+    .prefault({}),
+  limits: z
+    .strictObject({
+      max_message_bytes: byteSize(64 * KIB, GIB).default(16 * MIB),
+      dedup_memory_bytes: byteSize(MIB, 1024 * GIB).default(256 * MIB),
+      replace_memory_bytes: byteSize(MIB, 1024 * GIB).default(GIB),
+      max_scans: wholeNumber(1, 10_000).default(64),
+      scan_threads: wholeNumber(1, 64).default(Math.min(4, availableParallelism())),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({
+      level: oneOf(["trace", "debug", "info", "warn", "error", "fatal"]).default("info"),
+      format: oneOf(["json", "pretty"]).default("json"),
+    })
+    .prefault({}),
+  shutdown_grace_ms: wholeNumber(0, DAY_MS).default(10_000),
+});
+
+/** The daemon's effective settings. */
+export type Settings = z.output<typeof settingsSchema>;
+export type TcpListenerSettings = Settings["listen"]["tcp"][number];
+export type UnixListenerSettings = Settings["listen"]["unix"];
+
+function quote(value: unknown): string {
+  return JSON.stringify(value) ?? String(value);
+}
+
+function tellSize(bytes: number): string {
+  for (const unit of ["GiB", "MiB", "KiB"]) {
+    const size = UNITS[unit] ?? 1;
+    if (bytes >= size && bytes % size === 0) return `${bytes / size}${unit}`;
+  }
+  return `${bytes}`;
+}

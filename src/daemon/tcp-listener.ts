@@ -1,0 +1,90 @@
+import { readFileSync } from "node:fs";
+import { createServer as createNetServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer, type TLSSocket } from "node:tls";
+import type { Logger } from "pino";
+import { ExitCode, StartError } from "./exit-code.js";
+import type { TcpListenerSettings } from "./settings.js";
+import { parseTcpAddress, type TcpAddress } from "./tcp-address.js";
+
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+
+/**
+ * Idle time after which the kernel asks whether the peer is still there. Peers that only
+ * read slowly are left alone, which gRPC's own keep-alive would not do.
+ */
+const KEEP_ALIVE_MS = 60_000;
+
+type TlsSettings = NonNullable<TcpListenerSettings["tls"]>;
+
+/** Listens on TCP, with TLS unless the settings allow none. */
+export async function listenTcp(
+  settings: TcpListenerSettings,
+  onConnection: (socket: Socket | TLSSocket) => void,
+  log: Logger,
+): Promise<Server> {
+  const address = parseTcpAddress(settings.address) as TcpAddress;
+  const options = { keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS, noDelay: true };
+  if (settings.tls === undefined) {
+    return listen(createNetServer(options, onConnection), address, settings.address);
+  }
+  const server = createTlsServer(
+    {
+      ...options,
+      ...readCertificates(settings.tls),
+      minVersion: settings.tls.min_version,
+      // gRPC clients insist that HTTP/2 is agreed on.
+      ALPNProtocols: ["h2"],
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+      requestCert: settings.tls.client_ca !== undefined,
+      rejectUnauthorized: settings.tls.client_ca !== undefined,
+    },
+    onConnection,
+  );
+  server.on("tlsClientError", (error, socket) => {
+    log.info({ peer: socket.remoteAddress, err: error.message }, "TLS handshake failed");
+    socket.destroy();
+  });
+  return listen(server, address, settings.address);
+}
+
+function readCertificates(tls: TlsSettings): { cert: Buffer; key: Buffer; ca?: Buffer } {
+  return {
+    cert: readPem("tls.cert", tls.cert),
+    key: readPem("tls.key", tls.key),
+    ...(tls.client_ca !== undefined && { ca: readPem("tls.client_ca", tls.client_ca) }),
+  };
+}
+
+function readPem(setting: string, path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    throw new StartError(ExitCode.CONFIGURATION, `${setting}: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+}
+
+function listen<S extends Server>(server: S, { host, port }: TcpAddress, text: string): Promise<S> {
+  return new Promise((resolve, reject) => {
+    const fail = (cause: NodeJS.ErrnoException) => reject(listenError(text, cause));
+    server.once("error", fail);
+    server.listen({ host, port }, () => {
+      server.off("error", fail);
+      resolve(server);
+    });
+  });
+}
+
+function listenError(address: string, cause: NodeJS.ErrnoException): StartError {
+  if (cause.code === "EADDRINUSE") {
+    return new StartError(
+      ExitCode.ADDRESS_IN_USE,
+      `${address} is in use: stop what listens there, or choose another address`,
+      { cause },
+    );
+  }
+  return new StartError(ExitCode.FAILED, `cannot listen on ${address}: ${cause.message}`, {
+    cause,
+  });
+}
