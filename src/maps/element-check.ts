@@ -54,16 +54,26 @@ function notSupported(map: OpenMap, operation: MapOperation, why: string): MapEr
   });
 }
 
-/** The number of keys in a column; KEY_SIZE_MISMATCH unless they are whole keys. */
-export function countKeys(keys: Uint8Array, layout: MapLayout, field = "keys"): number {
-  if (keys.length % layout.keySize !== 0) {
-    throw fieldError(
-      "KEY_SIZE_MISMATCH",
-      field,
-      `${keys.length} bytes are not a whole number of keys of ${layout.keySize} bytes`,
-    );
-  }
-  return keys.length / layout.keySize;
+/** Refuses a column that is not `count` keys of the map. */
+export function checkKeys(keys: Uint8Array, count: number, layout: MapLayout, field: string): void {
+  const wanted = count * layout.keySize;
+  if (keys.length === wanted) return;
+  throw fieldError(
+    "KEY_SIZE_MISMATCH",
+    field,
+    `${keys.length} bytes given, ${count} keys of ${layout.keySize} bytes are ${wanted}`,
+  );
+}
+
+/** Refuses a column that is not `count` values of `size` bytes. */
+export function checkValues(values: Uint8Array, count: number, size: number, field: string): void {
+  const wanted = count * size;
+  if (values.length === wanted) return;
+  throw fieldError(
+    "VALUE_SIZE_MISMATCH",
+    field,
+    `${values.length} bytes given, ${count} values of ${size} bytes are ${wanted}`,
+  );
 }
 
 /** Refuses a single key of the wrong size. */
@@ -113,23 +123,9 @@ export function checkColumns(
   target: CpuTarget | undefined,
   field = "elements",
 ): void {
-  const keyBytes = columns.count * layout.keySize;
-  if (columns.keys.length !== keyBytes) {
-    throw fieldError(
-      "KEY_SIZE_MISMATCH",
-      `${field}.keys`,
-      `${columns.keys.length} bytes given, ${columns.count} keys of ${layout.keySize} bytes are ${keyBytes}`,
-    );
-  }
-  const size = writtenValueSize(layout, target);
-  const valueBytes = columns.count * size;
-  if (columns.values.length !== valueBytes) {
-    throw fieldError(
-      "VALUE_SIZE_MISMATCH",
-      `${field}.values`,
-      `${columns.values.length} bytes given, ${columns.count} values of ${size} bytes are ${valueBytes}`,
-    );
-  }
+  const { count, keys, values } = columns;
+  checkKeys(keys, count, layout, `${field}.keys`);
+  checkValues(values, count, writtenValueSize(layout, target), `${field}.values`);
 }
 
 /** Refuses a CPU that per-CPU values have no slot for, and any CPU for other maps. */

@@ -13,8 +13,8 @@ import {
   checkColumns,
   checkCpu,
   checkKey,
+  checkKeys,
   checkKeysInRange,
-  countKeys,
   requireKeyedOperation,
   requirePlainValues,
 } from "./element-check.js";
@@ -39,22 +39,24 @@ export interface Found {
   readonly failures: ElementFailure[];
 }
 
+/** Elements by key; `keys` are `count` whole keys. */
+export interface KeysRequest {
+  readonly map: MapRef;
+  readonly keys: Uint8Array;
+  readonly count: number;
+  readonly onError: OnError;
+}
+
 const NO_KEYS = new Uint8Array(0);
 
 /** Reads elements by key. */
 export async function lookupElements(
   host: MapHost,
-  request: {
-    readonly map: MapRef;
-    readonly keys: Uint8Array;
-    readonly cpuView?: CpuView | undefined;
-    readonly lock: boolean;
-    readonly onError: OnError;
-  },
+  request: KeysRequest & { readonly cpuView?: CpuView | undefined; readonly lock: boolean },
 ): Promise<Found> {
-  const { keys, cpuView, lock, onError } = request;
+  const { keys, count, cpuView, lock, onError } = request;
   return withMap(host, request.map, async (map) => {
-    const count = checkKeyed(host, map, keys, "lookup");
+    checkKeyed(host, map, request, "lookup");
     checkCpu(map, cpuView, "cpu_view");
     const size = viewedValueSize(map.layout, cpuView);
     checkAnswerSize(host, map, count * size, "keys");
@@ -138,23 +140,18 @@ export async function writeElements(
 }
 
 /** Deletes elements by key. */
-export async function deleteElements(
-  host: MapHost,
-  request: { readonly map: MapRef; readonly keys: Uint8Array; readonly onError: OnError },
-): Promise<Applied> {
+export async function deleteElements(host: MapHost, request: KeysRequest): Promise<Applied> {
   return withMap(host, request.map, (map) => {
-    checkKeyed(host, map, request.keys, "delete");
+    checkKeyed(host, map, request, "delete");
     return eachKey(map, request.keys, "delete an element", request, (calls) => calls.delete());
   });
 }
 
 /** Reads and deletes elements, each in one step of the kernel. */
-export async function takeElements(
-  host: MapHost,
-  request: { readonly map: MapRef; readonly keys: Uint8Array; readonly onError: OnError },
-): Promise<Found> {
+export async function takeElements(host: MapHost, request: KeysRequest): Promise<Found> {
   return withMap(host, request.map, async (map) => {
-    const count = checkKeyed(host, map, request.keys, "lookup_and_delete");
+    checkKeyed(host, map, request, "lookup_and_delete");
+    const { count } = request;
     const size = map.layout.valueStride;
     checkAnswerSize(host, map, count * size, "keys");
     const values = Buffer.alloc(count * size);
@@ -201,13 +198,12 @@ function keyKindOf(host: MapHost, map: OpenMap): string | undefined {
 function checkKeyed(
   host: MapHost,
   map: OpenMap,
-  keys: Uint8Array,
+  { keys, count }: KeysRequest,
   operation: MapOperation,
-): number {
+): void {
   requireKeyedOperation(host.capabilities, map, operation);
-  const count = countKeys(keys, map.layout);
+  checkKeys(keys, count, map.layout, "keys");
   checkKeysInRange(keys, map.layout, keyKindOf(host, map));
-  return count;
 }
 
 function checkAnswerSize(host: MapHost, map: OpenMap, bytes: number, field: string): void {

@@ -1,6 +1,12 @@
 import type { Columns, CpuTarget } from "./columns.js";
 import { requireWalkable } from "./dump.js";
-import { checkCpu, requireKeyedOperation, requirePlainValues } from "./element-check.js";
+import {
+  checkCpu,
+  checkKeys,
+  checkValues,
+  requireKeyedOperation,
+  requirePlainValues,
+} from "./element-check.js";
 import { fieldError } from "./map-error.js";
 import type { MapHost } from "./map-host.js";
 import { isKeyless } from "./map-layout.js";
@@ -74,25 +80,9 @@ async function pushAll(
   checkCpu(map, start.cpuTarget, "cpu_target");
   let received = 0;
   for await (const { count, keys, values } of chunks) {
-    checkValuesOnly(map, count, keys, values);
-    received += await pushValues(map, values, false, "elements.values");
+    checkKeys(keys, count, map.layout, "elements.keys");
+    checkValues(values, count, map.layout.valueSize, "elements.values");
+    received += await pushValues(map, values, false);
   }
   return { received, written: received };
-}
-
-function checkValuesOnly(map: OpenMap, count: number, keys: Uint8Array, values: Uint8Array): void {
-  if (keys.length > 0) {
-    throw fieldError(
-      "KEY_SIZE_MISMATCH",
-      "elements.keys",
-      `${map.label} has no keys: leave them out`,
-    );
-  }
-  const wanted = count * map.layout.valueSize;
-  if (values.length === wanted) return;
-  throw fieldError(
-    "VALUE_SIZE_MISMATCH",
-    "elements.values",
-    `${values.length} bytes given, ${count} values of ${map.layout.valueSize} bytes are ${wanted}`,
-  );
 }

@@ -1,5 +1,6 @@
 import { ElementCalls, ElementFlag } from "../kernel/index.js";
 import type { Columns } from "./columns.js";
+import { checkValues } from "./element-check.js";
 import { fieldError, MapError } from "./map-error.js";
 import type { MapHost } from "./map-host.js";
 import { isKeyless, isQueueOrStack } from "./map-layout.js";
@@ -13,32 +14,30 @@ import { Turns } from "./turns.js";
 /** Adds values to a queue, a stack or a bloom filter, in order. */
 export async function pushElements(
   host: MapHost,
-  request: { readonly map: MapRef; readonly values: Uint8Array; readonly overwriteOldest: boolean },
+  request: {
+    readonly map: MapRef;
+    readonly values: Uint8Array;
+    readonly count: number;
+    readonly overwriteOldest: boolean;
+  },
 ): Promise<{ applied: number }> {
   return withMap(host, request.map, async (map) => {
     requireKeyless(map, "push");
     if (request.overwriteOldest && map.info.type === MapType.BLOOM_FILTER) {
       throw fieldError("FIELD_INVALID", "overwrite_oldest", "a bloom filter has no oldest value");
     }
+    checkValues(request.values, request.count, map.layout.valueSize, "values");
     return { applied: await pushValues(map, request.values, request.overwriteOldest) };
   });
 }
 
-/** Pushes a column of values; MAP_FULL tells how many went in. */
+/** Pushes a column of whole values; MAP_FULL tells how many went in. */
 export async function pushValues(
   map: OpenMap,
   values: Uint8Array,
   overwriteOldest: boolean,
-  field = "values",
 ): Promise<number> {
   const size = map.layout.valueSize;
-  if (values.length % size !== 0) {
-    throw fieldError(
-      "VALUE_SIZE_MISMATCH",
-      field,
-      `${values.length} bytes are not a whole number of values of ${size} bytes`,
-    );
-  }
   const flags = overwriteOldest ? ElementFlag.EXIST : ElementFlag.ANY;
   return withCalls(map, async (calls) => {
     const turns = new Turns();
@@ -119,13 +118,7 @@ function checkAsked(map: OpenMap, value: Uint8Array | undefined): Uint8Array | u
   }
   if (!value)
     throw fieldError("FIELD_INVALID", "value", "give the value to ask the bloom filter for");
-  if (value.length !== map.layout.valueSize) {
-    throw fieldError(
-      "VALUE_SIZE_MISMATCH",
-      "value",
-      `${value.length} bytes given, a value of this map has ${map.layout.valueSize}`,
-    );
-  }
+  checkValues(value, 1, map.layout.valueSize, "value");
   return value;
 }
 

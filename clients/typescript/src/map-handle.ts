@@ -1,7 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { status } from "@grpc/grpc-js";
 import type { CallOptions } from "./call-options.js";
-import { type Element, packColumn, packElements, sizeMismatch, unpackColumn } from "./columns.js";
+import { type Element, packColumn, packElements, unpackColumn } from "./columns.js";
 import { type CpuTargetOptions, type CpuViewOptions, cpuTarget, cpuView } from "./cpu.js";
 import { Dump, type DumpOptions, dumpRequest } from "./dump.js";
 import { BpfmapError, protocolError } from "./errors.js";
@@ -59,15 +59,11 @@ export interface ManyOptions {
  * nothing is padded or cut. Values of per-CPU maps have Map.value_stride bytes
  * unless a CPU is chosen. Every failure is a BpfmapError, with the reasons of
  * ErrorReason.
- *
- * Keys to look up, delete or take, and values to push, are checked against the
- * map's sizes before they are sent; learning those costs one GetMap per handle.
  */
 export class MapHandle {
   /** The reference, as requests of `client.maps` take it. */
   readonly ref: MapRef;
   readonly #maps: ServiceClient<typeof MapService>;
-  #sizes: Pick<BpfMap, "keySize" | "valueSize"> | undefined;
 
   /** Use BpfmapClient.map(). */
   constructor(maps: ServiceClient<typeof MapService>, ref: MapRefInit) {
@@ -87,10 +83,9 @@ export class MapHandle {
 
   /** The value of a key; undefined where the map has no such element. */
   async lookup(key: Uint8Array, options?: LookupOptions): Promise<Uint8Array | undefined> {
-    const keys = await this.#pack("keys", [key], options);
     return unlessMissing(async () => {
       const answer = await this.#maps.lookupElements(
-        { map: this.ref, keys, cpuView: cpuView(options), lock: options?.lock },
+        { map: this.ref, keys: key, count: 1, cpuView: cpuView(options), lock: options?.lock },
         options,
       );
       return valuesFound(answer, 1)[0];
@@ -106,7 +101,8 @@ export class MapHandle {
     const answer = await this.#maps.lookupElements(
       {
         map: this.ref,
-        keys: await this.#pack("keys", keys, options),
+        keys: packColumn(keys, "keys"),
+        count: keys.length,
         cpuView: cpuView(options),
         lock: options?.lock,
         onError: OnError.CONTINUE,
@@ -141,9 +137,8 @@ export class MapHandle {
 
   /** Deletes the element; false where the map has no such element. */
   async delete(key: Uint8Array, options?: CallOptions): Promise<boolean> {
-    const keys = await this.#pack("keys", [key], options);
     const answer = await unlessMissing(() =>
-      this.#maps.deleteElements({ map: this.ref, keys }, options),
+      this.#maps.deleteElements({ map: this.ref, keys: key, count: 1 }, options),
     );
     return answer !== undefined;
   }
@@ -154,16 +149,20 @@ export class MapHandle {
     options?: CallOptions & ManyOptions,
   ): Promise<DeleteElementsResponse> {
     return this.#maps.deleteElements(
-      { map: this.ref, keys: await this.#pack("keys", keys, options), onError: options?.onError },
+      {
+        map: this.ref,
+        keys: packColumn(keys, "keys"),
+        count: keys.length,
+        onError: options?.onError,
+      },
       options,
     );
   }
 
   /** Reads and deletes the element in one step; undefined where the map has no such element. */
   async take(key: Uint8Array, options?: CallOptions): Promise<Uint8Array | undefined> {
-    const keys = await this.#pack("keys", [key], options);
     return unlessMissing(async () => {
-      const answer = await this.#maps.takeElements({ map: this.ref, keys }, options);
+      const answer = await this.#maps.takeElements({ map: this.ref, keys: key, count: 1 }, options);
       return valuesFound(answer, 1)[0];
     });
   }
@@ -177,7 +176,8 @@ export class MapHandle {
     const answer = await this.#maps.takeElements(
       {
         map: this.ref,
-        keys: await this.#pack("keys", keys, options),
+        keys: packColumn(keys, "keys"),
+        count: keys.length,
         onError: OnError.CONTINUE,
       },
       options,
@@ -207,7 +207,8 @@ export class MapHandle {
     const answer = await this.#maps.pushElements(
       {
         map: this.ref,
-        values: await this.#pack("values", values, options),
+        values: packColumn(values, "values"),
+        count: values.length,
         overwriteOldest: options?.overwriteOldest,
       },
       options,
@@ -266,27 +267,6 @@ export class MapHandle {
   /** Forbids user space to write the map, for good; programs still can. */
   async freeze(options?: CallOptions): Promise<void> {
     await this.#maps.freezeMap({ map: this.ref }, options);
-  }
-
-  /**
-   * Joins keys or values for a request that carries no count. There a key of twice
-   * the map's key size would pass for two keys, so its size is checked here.
-   */
-  async #pack(
-    field: "keys" | "values",
-    items: readonly Uint8Array[],
-    options: CallOptions | undefined,
-  ): Promise<Uint8Array> {
-    const column = packColumn(items, field);
-    const [first] = items;
-    const size = field === "keys" ? "keySize" : "valueSize";
-    if (first === undefined || first.length === this.#sizes?.[size]) return column;
-    // Not known yet, or the reference names another map by now.
-    this.#sizes = await this.get(undefined, options);
-    if (first.length !== this.#sizes[size]) {
-      throw sizeMismatch(field, 0, first.length, this.#sizes[size]);
-    }
-    return column;
   }
 }
 

@@ -11,7 +11,10 @@ async function run(context: CliContext, words: Words): Promise<undefined> {
   const arg = takeMap(words);
   const map = await getMap(context, arg);
   const keys = takeKey(words, map);
-  await context.client.maps.deleteElements({ map: context.mapRef(arg), keys }, context.call);
+  await context.client.maps.deleteElements(
+    { map: context.mapRef(arg), keys, count: 1 },
+    context.call,
+  );
   await context.printDone();
 }
 

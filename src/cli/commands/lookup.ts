@@ -48,6 +48,7 @@ async function lookup(
       {
         map: context.mapRef(arg),
         keys,
+        count: 1,
         ...(cpu === undefined ? {} : { cpuView: { view: { case: "cpu", value: cpu } } }),
       },
       context.call,

@@ -69,7 +69,7 @@ async function pushElement(
     throw new CliError(`${nameOf(map)} has no keys, so "noexist" has no meaning for it`);
   }
   await context.client.maps.pushElements(
-    { map: context.mapRef(arg), values: value, overwriteOldest: flag === "exist" },
+    { map: context.mapRef(arg), values: value, count: 1, overwriteOldest: flag === "exist" },
     context.call,
   );
 }

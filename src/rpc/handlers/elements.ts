@@ -31,6 +31,7 @@ export function elementHandlers(
       const { elements, failures } = await lookupElements(host, {
         map: toMapRef(request.map),
         keys: request.keys,
+        count: request.count,
         lock: request.lock,
         onError: toOnError(request.onError),
         ...(cpuView !== undefined && { cpuView }),
@@ -55,6 +56,7 @@ export function elementHandlers(
       const { applied, failures } = await deleteElements(host, {
         map: toMapRef(request.map),
         keys: request.keys,
+        count: request.count,
         onError: toOnError(request.onError),
       });
       return { applied, failures: failureMessages(failures) };
@@ -64,6 +66,7 @@ export function elementHandlers(
       const { elements, failures } = await takeElements(host, {
         map: toMapRef(request.map),
         keys: request.keys,
+        count: request.count,
         onError: toOnError(request.onError),
       });
       return { elements: elementsMessage(elements), failures: failureMessages(failures) };

@@ -12,6 +12,7 @@ export function queueHandlers(
       return pushElements(host, {
         map: toMapRef(request.map),
         values: request.values,
+        count: request.count,
         overwriteOldest: request.overwriteOldest,
       });
     },
