@@ -68,7 +68,10 @@ export function buildProgram(terminal: Terminal): Program {
 }
 
 function addVerb(program: Program, parent: Command, verb: Verb, terminal: Terminal): void {
-  const command = inherit(parent.command(verb.name), program.command)
+  const command = inherit(
+    parent.command(verb.name, { hidden: verb.hidden ?? false }),
+    program.command,
+  )
     .summary(verb.summary)
     .description([verb.summary, verb.details].filter(Boolean).join("\n\n"))
     .argument("[words...]")

@@ -36,9 +36,12 @@ function describeStatus(error: BpfmapError): Failure {
       exitCode,
     };
   }
-  // The message of one violation often is the violation; it is not told twice.
+  // The message often is the one violation that there is; it is not told twice.
   const further = error.violations
-    .filter(({ description }) => !error.message.includes(description))
+    .filter(({ field, description }) => {
+      const text = `${field}: ${description}`;
+      return !error.message.includes(text) && error.message !== description;
+    })
     .map(({ field, description }) => `${field}: ${description}`);
   return { message: [error.message, ...further].join("; ").replaceAll("\n", " "), exitCode };
 }

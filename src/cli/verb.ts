@@ -14,6 +14,8 @@ export interface Verb<Options = object> {
   readonly details?: string;
   /** Command lines without the program's name, each with a word on what it does. */
   readonly examples: readonly (readonly [command: string, what: string])[];
+  /** Whether to leave it out of lists of commands. */
+  readonly hidden?: boolean;
   /** Adds the verb's own options. */
   readonly addOptions?: (command: Command) => void;
   /** What can stand at the end of the given words. */

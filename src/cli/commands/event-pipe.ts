@@ -7,6 +7,7 @@ export const eventPipe: Verb = {
   usage: "MAP",
   summary: "not offered: use bpftool on the host",
   examples: [],
+  hidden: true,
   async run(): Promise<undefined> {
     throw new CliError("event_pipe is not offered by bpfmapctl: use bpftool on the host");
   },
