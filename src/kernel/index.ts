@@ -1,6 +1,7 @@
 /** The kernel floor: bpf(2) and what belongs to it, without addresses and bare errnos. */
 export { BatchCalls } from "./batch-calls.js";
 export { isBpffs, mountBpffs, openBeneath } from "./bpffs.js";
+export { btfLoad } from "./btf-load.js";
 export { onlineCpus, parseCpuList, possibleCpus } from "./cpus.js";
 export { ElementCalls, ElementFlag } from "./element-calls.js";
 export { type Errno, KernelError } from "./errno.js";

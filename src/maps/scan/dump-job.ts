@@ -37,15 +37,12 @@ export interface DumpSummary {
   readonly endTimeMs: number;
 }
 
-/** Most elements of one batch call: more are no faster, and keep the thread for longer. */
-const MAX_STRETCH = 16_384;
-
 /** Sends a map's elements in chunks, at the pace of the consumer. */
 export async function dumpJob(args: DumpArgs, context: JobContext): Promise<DumpSummary> {
   const builder = new ChunkBuilder(args.target.layout, args);
   const pace = new Pace(args.maxElementsPerSecond);
   const source = openSource(args.target, {
-    stretch: Math.floor(Math.min(builder.capacity, MAX_STRETCH, pace.stretch)),
+    stretch: Math.floor(Math.min(builder.capacity, pace.stretch)),
     dedupMemoryBytes: args.dedupMemoryBytes,
     maxRestarts: MAX_RESTARTS,
   });

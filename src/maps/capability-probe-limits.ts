@@ -1,0 +1,70 @@
+import type { MapCreation } from "../kernel/index.js";
+import { STORAGE_TYPE_IDS } from "./btf-blob.js";
+import { tryCreate } from "./capability-probe-trial.js";
+import type { TypeCapabilities } from "./capability-table.js";
+import type { TypeFacts } from "./type-facts.js";
+import type { SizeRule } from "./type-facts-size.js";
+
+/** What only the running kernel can tell of sizes. */
+export type Limits = Partial<
+  Pick<TypeCapabilities, "maxKeySize" | "maxValueSize" | "maxMaxEntries">
+>;
+
+const U32_MAX = 0xffffffff;
+
+/** The index of a network device that cannot be there: indices are positive ints. */
+const NO_DEVICE = 0x7fffffff;
+
+/** Finds the limits that the type itself does not set. */
+export function probeLimits(facts: TypeFacts, creation: MapCreation): Limits {
+  const { keySize, valueSize } = facts;
+  return {
+    ...(keySize.max === 0 && !keySize.only && { maxKeySize: largestKey(keySize, creation) }),
+    ...(valueSize.max === 0 && !valueSize.only && { maxValueSize: largestValue(facts, creation) }),
+    ...(facts.maxEntries === "cpus" && { maxMaxEntries: mostEntries(creation) }),
+  };
+}
+
+function largestKey(rule: SizeRule, creation: MapCreation): number {
+  return largest(rule, (keySize) => isTooLarge({ ...creation, keySize }));
+}
+
+function largestValue(
+  { valueSize: rule, limitAtCreation }: TypeFacts,
+  creation: MapCreation,
+): number {
+  return largest(rule, (valueSize) => {
+    const larger = { ...creation, valueSize };
+    return limitAtCreation ? tryCreate(larger) !== undefined : isTooLarge(larger);
+  });
+}
+
+function mostEntries(creation: MapCreation): number {
+  const rule = { min: 1, max: 0, always: 1 };
+  return largest(rule, (maxEntries) => tryCreate({ ...creation, maxEntries }) === "E2BIG");
+}
+
+/**
+ * Whether the kernel finds sizes too large, without any memory for them: it checks them
+ * (`map_alloc_check`, E2BIG) before it looks for the network device that a map is to be
+ * offloaded to, and this one is not there. Types whose code checks later always pass.
+ */
+function isTooLarge(creation: MapCreation): boolean {
+  const { btfFd, ...rest } = creation;
+  const types = btfFd === undefined ? {} : STORAGE_TYPE_IDS;
+  return tryCreate({ ...rest, ...types, ifindex: NO_DEVICE }) === "E2BIG";
+}
+
+/** The largest number that is not refused, by halving; 0 where none is. */
+function largest(rule: SizeRule, isRefused: (size: number) => boolean): number {
+  const step = rule.multipleOf ?? 1;
+  let good = rule.min / step;
+  let bad = Math.floor(U32_MAX / step);
+  if (!isRefused(bad * step)) return 0;
+  while (bad - good > 1) {
+    const middle = Math.floor((good + bad) / 2);
+    if (isRefused(middle * step)) bad = middle;
+    else good = middle;
+  }
+  return good * step;
+}
