@@ -27,6 +27,9 @@ process.stdout.on("error", () => {});
 process.stderr.on("error", () => {});
 
 await run(process.argv.slice(2));
+// All output has been taken by now. Standard input, where a load was interrupted, would
+// keep the process for as long as somebody writes to it.
+process.exit();
 
 async function run(args: readonly string[]): Promise<void> {
   const built = buildProgram(terminal);

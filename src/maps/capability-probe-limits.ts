@@ -1,5 +1,5 @@
 import type { MapCreation } from "../kernel/index.js";
-import { STORAGE_TYPE_IDS } from "./btf-blob.js";
+import { PLAIN_TYPE_IDS } from "./btf-blob.js";
 import { tryCreate } from "./capability-probe-trial.js";
 import type { TypeCapabilities } from "./capability-table.js";
 import type { TypeFacts } from "./type-facts.js";
@@ -51,7 +51,7 @@ function mostEntries(creation: MapCreation): number {
  */
 function isTooLarge(creation: MapCreation): boolean {
   const { btfFd, ...rest } = creation;
-  const types = btfFd === undefined ? {} : STORAGE_TYPE_IDS;
+  const types = btfFd === undefined ? {} : PLAIN_TYPE_IDS;
   return tryCreate({ ...rest, ...types, ifindex: NO_DEVICE }) === "E2BIG";
 }
 

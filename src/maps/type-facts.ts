@@ -39,8 +39,10 @@ export interface TypeFacts {
   readonly evicts: boolean;
   /** Whether creation needs a template of the inner maps. */
   readonly hasInnerMap: boolean;
-  /** Whether creation needs BTF of key and value. */
-  readonly needsBtf: boolean;
+  /** What BTF creation needs: a BTF object at all, or one with types for key and value. */
+  readonly btf: "none" | "object" | "types";
+  /** Whether the kernel answers EINVAL to the deletion of an element that is not there. */
+  readonly emptyDeleteIsEinval: boolean;
   /** Whether the kernel's limit on value_size only shows when a map is made. */
   readonly limitAtCreation: boolean;
   /** What a process needs beside CAP_BPF to create a map of the type. */
@@ -62,7 +64,8 @@ const ORDINARY: Omit<TypeFacts, "type" | "name"> = {
   requiredFlags: 0,
   evicts: false,
   hasInnerMap: false,
-  needsBtf: false,
+  btf: "none",
+  emptyDeleteIsEinval: false,
   limitAtCreation: false,
   capability: "CAP_BPF",
   notes: "",
@@ -79,7 +82,7 @@ const LOCAL_STORAGE = {
   keySize: exactly(4),
   maxEntries: "zero",
   requiredFlags: CreateFlag.NO_PREALLOC,
-  needsBtf: true,
+  btf: "types",
 } as const;
 const CGROUP_STORAGE = {
   keySize: either(16, 8),
@@ -175,6 +178,7 @@ const ROWS: Readonly<Record<keyof typeof MapType, Row>> = {
     ...INDEXED,
     ...NETWORK,
     valueSize: either(4, 8),
+    emptyDeleteIsEinval: true,
     notes: "Values are socket fds when written; cookies when read, with value_size 8 only.",
   },
   CPUMAP: {
@@ -234,6 +238,7 @@ const ROWS: Readonly<Record<keyof typeof MapType, Row>> = {
     ...INDEXED,
     valueKind: "object",
     maxEntries: "one",
+    btf: "object",
     notes:
       "The only key is 0; value_size is that of btf_vmlinux_value_type_id. Updating registers, " +
       "deleting unregisters the operations, except with LINK.",

@@ -7,6 +7,7 @@ import type { MapHost } from "../maps/index.js";
 import type { CallRuntime } from "./adapter/runtime.js";
 import { addService } from "./adapter/service.js";
 import { callStatusInterceptor } from "./call-status.js";
+import { cutStreamInterceptor } from "./cut-streams.js";
 import { DescriptorIndex } from "./descriptor-index.js";
 import { Health } from "./gen/grpc/health/v1/health_pb.js";
 import { hostServiceHandlers } from "./handlers/host-service.js";
@@ -46,7 +47,7 @@ export class RpcServer {
       "grpc.max_receive_message_length": maxMessageBytes,
       "grpc.max_send_message_length": -1, // the adapter checks, and says why
       "grpc.enable_channelz": 0,
-      interceptors: [callStatusInterceptor(log, maxMessageBytes)],
+      interceptors: [cutStreamInterceptor, callStatusInterceptor(log, maxMessageBytes)],
     });
     onHttp2Server(this.#server, shortenDeadlines);
 

@@ -2,10 +2,9 @@ import { createReadStream } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { CliError, messageOf } from "../cli-error.js";
 import { type Chunk, ChunkBuilder } from "./chunk-builder.js";
+import { DumpParser } from "./dump-parser.js";
 import type { ElementParser } from "./element-parser.js";
 import type { ElementTarget } from "./element-target.js";
-import { JsonParser } from "./json-parser.js";
-import { TextParser } from "./text-parser.js";
 
 /** Runs work on an open file, and says in its errors which file it was. */
 export async function withFile<T>(
@@ -54,7 +53,7 @@ export async function* parseElements(
     if (parser === undefined) {
       const start = block.toString("latin1").trimStart();
       if (start === "") continue;
-      parser = start.startsWith("[") ? new JsonParser(builder) : new TextParser(builder, target);
+      parser = new DumpParser(builder, target, start.startsWith("["));
     }
     parser.push(block);
     yield* builder.takeFull();

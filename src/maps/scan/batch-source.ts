@@ -67,21 +67,16 @@ export class BatchSource implements ElementSource {
     const { keySize, valueStride } = this.#target.layout;
     const { keys, values } = this.#batch;
     let kept = 0;
-    let isRepeating = false;
     for (let index = 0; index < this.#count; index++) {
-      if (!progress.advance(keys, index * keySize)) {
-        this.stats.duplicatesDropped++;
-        if (!isRepeating) this.stats.restarts++;
-        isRepeating = true;
-        continue;
-      }
-      isRepeating = false;
+      if (!progress.advance(keys, index * keySize)) continue;
       if (kept < index) {
         keys.copyWithin(kept * keySize, index * keySize, (index + 1) * keySize);
         values.copyWithin(kept * valueStride, index * valueStride, (index + 1) * valueStride);
       }
       kept++;
     }
+    this.stats.duplicatesDropped += this.#count - kept;
+    this.stats.restarts = progress.restarts;
     this.#count = kept;
     if (this.stats.restarts <= this.#options.maxRestarts || this.#ended) return;
     this.stats.incomplete = "restarts";
