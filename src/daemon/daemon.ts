@@ -1,22 +1,32 @@
 import type { Logger } from "pino";
 import { MapHost } from "../maps/index.js";
 import { RpcServer } from "../rpc/index.js";
+import { WatchHub } from "../watch/index.js";
 import type { Config } from "./config.js";
 import { ExitCode, StartError } from "./exit-code.js";
 import { Listeners } from "./listeners.js";
 import { announcer } from "./logger.js";
+import { readTokenKey } from "./token-key.js";
 
 /** A daemon that serves. */
 export class Daemon {
   readonly #config: Config;
   readonly #listeners: Listeners;
   readonly #host: MapHost;
+  readonly #hub: WatchHub;
   readonly #rpc: RpcServer;
 
-  private constructor(config: Config, listeners: Listeners, host: MapHost, rpc: RpcServer) {
+  private constructor(
+    config: Config,
+    listeners: Listeners,
+    host: MapHost,
+    hub: WatchHub,
+    rpc: RpcServer,
+  ) {
     this.#config = config;
     this.#listeners = listeners;
     this.#host = host;
+    this.#hub = hub;
     this.#rpc = rpc;
   }
 
@@ -27,13 +37,14 @@ export class Daemon {
       const host = await openHost(config, log);
       tellMissingCapabilities(host, log);
       const maxMessageBytes = config.limits.max_message_bytes;
-      const rpc = new RpcServer({ host, version, maxMessageBytes, log });
+      const hub = openHub(config, host);
+      const rpc = new RpcServer({ host, hub, version, maxMessageBytes, log });
       listeners.serve((socket) => rpc.accept(socket));
       announcer(log).info(
         { version, listen: listeners.addresses, bpffsRoots: config.bpffs.roots, pid: process.pid },
         "serving",
       );
-      return new Daemon(config, listeners, host, rpc);
+      return new Daemon(config, listeners, host, hub, rpc);
     } catch (error) {
       listeners.close();
       throw error;
@@ -44,6 +55,7 @@ export class Daemon {
   async stop(): Promise<void> {
     this.#listeners.close();
     await this.#rpc.shutdown(this.#config.shutdown_grace_ms);
+    await this.#hub.close();
     await this.#host.close();
   }
 }
@@ -67,6 +79,19 @@ async function openHost({ bpffs, limits }: Config, log: Logger): Promise<MapHost
   } catch (cause) {
     throw new StartError(ExitCode.FAILED, (cause as Error).message, { cause });
   }
+}
+
+function openHub({ watch, listen }: Config, host: MapHost): WatchHub {
+  const limits = {
+    maxWatches: watch.max_watches,
+    maxMaps: watch.max_maps,
+    threads: watch.threads,
+    cpuShare: watch.cpu_percent / 100,
+    historyBytes: watch.history_bytes,
+    defaultIntervalMs: watch.default_interval_ms,
+    minIntervalMs: watch.min_interval_ms,
+  };
+  return new WatchHub(host, limits, readTokenKey(listen.unix.path));
 }
 
 function tellMissingCapabilities(host: MapHost, log: Logger): void {

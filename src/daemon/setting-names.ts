@@ -70,6 +70,41 @@ export const settingNames: readonly SettingName[] = [
     help: "threads that they share",
   },
   {
+    path: ["watch", "max_watches"],
+    flag: "--max-watches <number>",
+    help: "most watches at a time",
+  },
+  {
+    path: ["watch", "max_maps"],
+    flag: "--max-watched-maps <number>",
+    help: "most maps that are watched at a time",
+  },
+  {
+    path: ["watch", "threads"],
+    flag: "--watch-threads <number>",
+    help: "threads that scans of watched maps share",
+  },
+  {
+    path: ["watch", "cpu_percent"],
+    flag: "--watch-cpu-percent <number>",
+    help: "part of a CPU that scans of one map may take",
+  },
+  {
+    path: ["watch", "history_bytes"],
+    flag: "--watch-history-bytes <size>",
+    help: "changes that are kept of each watched map",
+  },
+  {
+    path: ["watch", "default_interval_ms"],
+    flag: "--watch-interval-ms <number>",
+    help: "milliseconds between scans where a watch asks for none",
+  },
+  {
+    path: ["watch", "min_interval_ms"],
+    flag: "--watch-min-interval-ms <number>",
+    help: "shortest interval between scans, in milliseconds",
+  },
+  {
     path: ["log", "level"],
     flag: "--log-level <level>",
     help: "trace, debug, info, warn, error or fatal",

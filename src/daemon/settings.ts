@@ -139,6 +139,17 @@ export const settingsSchema = z.strictObject({
       scan_threads: wholeNumber(1, 64).default(Math.min(4, availableParallelism())),
     })
     .prefault({}),
+  watch: z
+    .strictObject({
+      max_watches: wholeNumber(0, 1_000_000).default(10_000),
+      max_maps: wholeNumber(0, 100_000).default(256),
+      threads: wholeNumber(1, 64).default(1),
+      cpu_percent: wholeNumber(1, 100).default(40),
+      history_bytes: byteSize(64 * KIB, 1024 * GIB).default(16 * MIB),
+      default_interval_ms: wholeNumber(10, 3_600_000).default(1000),
+      min_interval_ms: wholeNumber(10, 3_600_000).default(10),
+    })
+    .prefault({}),
   log: z
     .strictObject({
       level: oneOf(["trace", "debug", "info", "warn", "error", "fatal"]).default("info"),

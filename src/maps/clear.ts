@@ -22,6 +22,8 @@ export async function clearMap(
     requireKeyedOperation(host.capabilities, map, isFixed(map.info.type) ? "update" : "delete");
     const { dedupMemoryBytes } = host.limits;
     const args: ClearArgs = { target: scanTarget(host, map), dedupMemoryBytes };
-    return resultOf(host.threads.run<never, { removed: number }>("clear", args, signal));
+    return host.writing(map, undefined, () =>
+      resultOf(host.threads.run<never, { removed: number }>("clear", args, signal)),
+    );
   });
 }

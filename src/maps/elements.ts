@@ -95,7 +95,9 @@ export async function updateElements(
     if (elements.count === 0) {
       throw fieldError("FIELD_INVALID", "elements.count", "give at least one element");
     }
-    return writeElements(host, map, elements, { mode, target: cpuTarget, lock }, onError);
+    return host.writing(map, elements.keys, () =>
+      writeElements(host, map, elements, { mode, target: cpuTarget, lock }, onError),
+    );
   });
 }
 
@@ -141,9 +143,12 @@ export async function writeElements(
 
 /** Deletes elements by key. */
 export async function deleteElements(host: MapHost, request: KeysRequest): Promise<Applied> {
+  const { keys } = request;
   return withMap(host, request.map, (map) => {
     checkKeyed(host, map, request, "delete");
-    return eachKey(map, request.keys, "delete an element", request, (calls) => calls.delete());
+    return host.writing(map, keys, () =>
+      eachKey(map, keys, "delete an element", request, (calls) => calls.delete()),
+    );
   });
 }
 
@@ -151,20 +156,16 @@ export async function deleteElements(host: MapHost, request: KeysRequest): Promi
 export async function takeElements(host: MapHost, request: KeysRequest): Promise<Found> {
   return withMap(host, request.map, async (map) => {
     checkKeyed(host, map, request, "lookup_and_delete");
-    const { count } = request;
+    const { count, keys } = request;
     const size = map.layout.valueStride;
     checkAnswerSize(host, map, count * size, "keys");
     const values = Buffer.alloc(count * size);
-    const { failures } = await eachKey(
-      map,
-      request.keys,
-      "take an element",
-      request,
-      (calls, index) => {
+    const { failures } = await host.writing(map, keys, () =>
+      eachKey(map, keys, "take an element", request, (calls, index) => {
         const errno = calls.lookupAndDelete();
         if (errno === undefined) calls.value.copy(values, index * size);
         return errno;
-      },
+      }),
     );
     return { elements: { count, keys: NO_KEYS, values }, failures };
   });

@@ -4,7 +4,13 @@ export type {
   MapOperation,
   TypeCapabilities,
 } from "./capability-table.js";
-export { getMap, type ListMapsFilter, type ListMapsRequest, listMaps } from "./catalogue.js";
+export {
+  getMap,
+  type ListMapsFilter,
+  type ListMapsRequest,
+  listMaps,
+  recordOf,
+} from "./catalogue.js";
 export { clearMap } from "./clear.js";
 export type {
   Columns,
@@ -16,7 +22,9 @@ export type {
   UpdateMode,
 } from "./columns.js";
 export { countElements, type ElementCount } from "./count.js";
-export { type DumpItem, type DumpRequest, dumpMap } from "./dump.js";
+export { valueCopier, viewedValueSize } from "./cpu-slots.js";
+export { type DumpItem, type DumpRequest, dumpMap, requireWalkable } from "./dump.js";
+export { checkCpu, checkKey, checkKeys } from "./element-check.js";
 export {
   type Applied,
   deleteElements,
@@ -40,14 +48,33 @@ export {
 export { type LoadStart, loadMap } from "./load.js";
 export { type FieldViolation, fieldError, MapError, type MapErrorReason } from "./map-error.js";
 export { type HostIdentity, MapHost, type MapHostOptions } from "./map-host.js";
+export { isKeyless, type MapLayout } from "./map-layout.js";
 export type { MapLimits } from "./map-limits.js";
 export type { Hold, Holder, MapDetail, MapRecord } from "./map-record.js";
 export type { MapRef } from "./map-ref.js";
 export { CreateFlag, type MapSpec } from "./map-spec.js";
 export { MapType } from "./map-type.js";
+export type { OpenMap } from "./open-map.js";
 export { peekElement, popElements, pushElements } from "./queues.js";
+export { openMap } from "./resolve.js";
+export { whileContended } from "./retry.js";
 export type { Chunk, ChunkRoom } from "./scan/chunk.js";
 export type { Projection } from "./scan/chunk-builder.js";
 export type { DumpSummary } from "./scan/dump-job.js";
-export type { ElementFilter, KeyRange } from "./scan/element-filter.js";
+export {
+  type Chooser,
+  checkFilter,
+  compileFilter,
+  type ElementFilter,
+  type KeyRange,
+} from "./scan/element-filter.js";
+export { type ElementSource, MAX_RESTARTS, openSource } from "./scan/element-source.js";
+export { KeyIndex } from "./scan/key-index.js";
+export { clearHostBits } from "./scan/key-order.js";
 export type { LoadResult } from "./scan/load-input.js";
+export { MapPicture } from "./scan/map-picture.js";
+export { explainFor, type ScanTarget, scanTarget } from "./scan/scan-target.js";
+export { stretchFor } from "./scan/stretch.js";
+export type { JobContext } from "./threads/job-context.js";
+export { serveJobs } from "./threads/serve-jobs.js";
+export { ThreadPool } from "./threads/thread-pool.js";

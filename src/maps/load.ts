@@ -45,7 +45,9 @@ export async function loadMap(
       dedupMemoryBytes: host.limits.dedupMemoryBytes,
       replaceMemoryBytes: host.limits.replaceMemoryBytes,
     };
-    return resultOf(host.threads.run<never, LoadResult>("load", args, signal, chunks));
+    return host.writing(map, undefined, () =>
+      resultOf(host.threads.run<never, LoadResult>("load", args, signal, chunks)),
+    );
   });
 }
 

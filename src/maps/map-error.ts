@@ -34,7 +34,9 @@ export type MapErrorReason =
   | "DAEMON_STOPPING"
   | "KERNEL_ERROR"
   | "INTERNAL"
-  | "FILE_DESCRIPTORS";
+  | "FILE_DESCRIPTORS"
+  | "RESUME_TOKEN_INVALID"
+  | "FIDELITY_NOT_AVAILABLE";
 
 /** A field of the request that breaks a rule. */
 export interface FieldViolation {

@@ -60,6 +60,12 @@ const CONSEQUENCES: Partial<Record<Capability, string>> = {
   CAP_NET_ADMIN: "maps of sockets and network devices cannot be created",
 };
 
+/**
+ * Told of every write that the service makes: the map's id, and the keys that were
+ * written, back to back; without keys where it may be any number of them.
+ */
+export type WriteListener = (mapId: number, keys?: Uint8Array) => void;
+
 /** The maps of this host: what every operation starts from. */
 export class MapHost {
   readonly identity: HostIdentity;
@@ -68,6 +74,7 @@ export class MapHost {
   readonly pins: PinPaths;
   readonly limits: MapLimits;
   readonly threads: ThreadPool;
+  readonly #writeListeners: WriteListener[] = [];
 
   private constructor(options: MapHostOptions, identity: HostIdentity) {
     this.identity = identity;
@@ -111,6 +118,24 @@ export class MapHost {
   async close(): Promise<void> {
     await this.threads.close();
     this.holds.close();
+  }
+
+  /** Calls back after every write of elements that the service makes. */
+  onWrite(listener: WriteListener): void {
+    this.#writeListeners.push(listener);
+  }
+
+  /**
+   * Does work that writes elements of a map, and tells of it however it ends.
+   *
+   * @param keys the keys that it writes, back to back; undefined for any number of them
+   */
+  async writing<T>(map: OpenMap, keys: Uint8Array | undefined, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } finally {
+      for (const listener of this.#writeListeners) listener(map.info.id, keys);
+    }
   }
 
   /** Opens a held map for one operation. */

@@ -4,6 +4,7 @@ import { HostService, MapService } from "@bpfmapd/client/proto";
 import { type ConnectionInjector, Server, ServerCredentials } from "@grpc/grpc-js";
 import type { Logger } from "pino";
 import type { MapHost } from "../maps/index.js";
+import type { WatchHub } from "../watch/index.js";
 import type { CallRuntime } from "./adapter/runtime.js";
 import { addService } from "./adapter/service.js";
 import { callStatusInterceptor } from "./call-status.js";
@@ -23,6 +24,7 @@ const LAST_WORDS_MS = 500;
 
 export interface RpcServerOptions {
   readonly host: MapHost;
+  readonly hub: WatchHub;
   /** Version of the daemon, for HostService.GetHost. */
   readonly version: string;
   /** Largest message in either direction, in bytes. */
@@ -42,7 +44,7 @@ export class RpcServer {
   readonly #unaryStopping = new AbortController();
   readonly #connections = new Set<Duplex>();
 
-  constructor({ host, version, maxMessageBytes, log }: RpcServerOptions) {
+  constructor({ host, hub, version, maxMessageBytes, log }: RpcServerOptions) {
     this.#server = new Server({
       "grpc.max_receive_message_length": maxMessageBytes,
       "grpc.max_send_message_length": -1, // the adapter checks, and says why
@@ -60,7 +62,7 @@ export class RpcServer {
     };
     const contract = [MapService, HostService];
     for (const service of contract) warmValidation(service);
-    addService(this.#server, MapService, mapServiceHandlers(host, maxMessageBytes), runtime);
+    addService(this.#server, MapService, mapServiceHandlers(host, hub, maxMessageBytes), runtime);
     const daemon = { version, maxMessageBytes };
     addService(this.#server, HostService, hostServiceHandlers(host, daemon), runtime);
     this.#health = new HealthService(contract.map(({ typeName }) => typeName));

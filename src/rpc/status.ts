@@ -35,4 +35,6 @@ export const statusOfReason: Readonly<Record<MapErrorReason, status>> = {
   KERNEL_ERROR: status.UNKNOWN,
   INTERNAL: status.INTERNAL,
   FILE_DESCRIPTORS: status.RESOURCE_EXHAUSTED,
+  RESUME_TOKEN_INVALID: status.INVALID_ARGUMENT,
+  FIDELITY_NOT_AVAILABLE: status.FAILED_PRECONDITION,
 };

@@ -105,7 +105,8 @@ export function toElementFilter(
   };
 }
 
-function toKeyRange({
+/** Which keys a request is about. */
+export function toKeyRange({
   start,
   end,
 }: NonNullable<ElementFilterMessage["keyRange"]>): NonNullable<ElementFilter["keyRange"]> {

@@ -1,0 +1,32 @@
+/** Bytes that are appended to one after the other. */
+export class GrowingColumn {
+  #buffer = Buffer.allocUnsafeSlow(0);
+  #length = 0;
+
+  /** Appends a piece of another buffer. */
+  append(source: Buffer, at: number, length: number): void {
+    this.#reserve(length);
+    source.copy(this.#buffer, this.#length, at, at + length);
+    this.#length += length;
+  }
+
+  /** Appends zeros. */
+  appendZeros(length: number): void {
+    this.#reserve(length);
+    this.#buffer.fill(0, this.#length, this.#length + length);
+    this.#length += length;
+  }
+
+  /** What was appended, as a view. */
+  get bytes(): Buffer {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
+  #reserve(length: number): void {
+    const needed = this.#length + length;
+    if (needed <= this.#buffer.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2, 1024));
+    this.#buffer.copy(larger, 0, 0, this.#length);
+    this.#buffer = larger;
+  }
+}

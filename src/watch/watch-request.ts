@@ -1,0 +1,65 @@
+import type { CpuView, KeyRange, MapRecord, MapRef } from "../maps/index.js";
+import type { Scan } from "./watch-protocol.js";
+
+/** Chooses elements to watch; all parts that are present must hold. */
+export interface WatchFilter {
+  /** Only these keys, back to back. */
+  readonly keys?: Uint8Array | undefined;
+  readonly keyPrefix?: Uint8Array | undefined;
+  readonly keyRange?: KeyRange | undefined;
+  /** For LPM_TRIE: one key; only prefixes that it covers. */
+  readonly coveredBy?: Uint8Array | undefined;
+}
+
+/** What to watch; the contract's `WatchRequest`. */
+export interface WatchRequest {
+  readonly map: MapRef;
+  readonly filter?: WatchFilter | undefined;
+  readonly start: "snapshot" | "updates" | { readonly resumeToken: Uint8Array };
+  readonly fidelity: "latest" | "every_call" | "best_available";
+  readonly pollIntervalMs?: number | undefined;
+  readonly keysOnly: boolean;
+  readonly cpuView?: CpuView | undefined;
+  readonly previousValues: boolean;
+  readonly bookmarkIntervalMs?: number | undefined;
+  readonly follow: boolean;
+}
+
+/** Why a stream starts over. */
+export type ResyncReason = "history_expired" | "epoch_changed" | "map_recreated" | "overflow";
+
+/** Changes as they are sent: keys and values of the request's view. */
+export interface WatchEvents {
+  readonly revision: number;
+  readonly initial: boolean;
+  readonly puts: { readonly count: number; readonly keys: Buffer; readonly values: Buffer };
+  readonly deletes: { readonly count: number; readonly keys: Buffer };
+  /** Values before, of the puts and then of the deletes, where they were asked for. */
+  readonly previous?: { readonly values: Buffer; readonly present: readonly boolean[] } | undefined;
+  /** Each value was in the map at some instant between the two; milliseconds since the epoch. */
+  readonly seenAfterMs: number;
+  readonly seenBeforeMs: number;
+}
+
+/** One step of a watch; the contract's `WatchResponse`. */
+export type WatchItem =
+  | {
+      readonly kind: "created";
+      readonly map: MapRecord;
+      readonly valueStride: number;
+      readonly source: "poll";
+      readonly sourceReason: string;
+      readonly intervalMs: number;
+      readonly epoch: Buffer;
+    }
+  | { readonly kind: "events"; readonly events: WatchEvents }
+  | {
+      readonly kind: "bookmark";
+      readonly resumeToken: Buffer;
+      readonly revision: number;
+      readonly snapshotDone: boolean;
+      readonly scan: Scan;
+      readonly intervalMs: number;
+    }
+  | { readonly kind: "resync"; readonly reason: ResyncReason; readonly lost: number }
+  | { readonly kind: "map_gone"; readonly id: number };
