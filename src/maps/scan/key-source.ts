@@ -1,7 +1,7 @@
 import { ElementCalls, type Errno } from "../../kernel/index.js";
 import { whileContended } from "../retry.js";
 import type { ElementSource, WalkOptions, WalkStats } from "./element-source.js";
-import { TrieProgress } from "./key-order.js";
+import { compareTriePosition, TrieProgress } from "./key-order.js";
 import { explainFor, type ScanTarget } from "./scan-target.js";
 import { SeenKeys } from "./seen-keys.js";
 import type { WalkProgress } from "./walk-progress.js";
@@ -58,7 +58,7 @@ export class KeySource implements ElementSource {
 
   #step(): void {
     const calls = this.#calls;
-    const errno = whileContended(() => (this.#started ? calls.nextKey() : calls.firstKey()));
+    const errno = this.#target.keyKind === "prefix" ? this.#earlierNext() : this.#next();
     if (errno === "ENOENT") {
       this.#ended = true;
       return;
@@ -68,6 +68,24 @@ export class KeySource implements ElementSource {
     if (progress?.advance(calls.following, 0) ?? true) this.#read();
     else this.#passOver();
     if (progress) this.#note(progress);
+  }
+
+  #next(): Errno | undefined {
+    const calls = this.#calls;
+    return whileContended(() => (this.#started ? calls.nextKey() : calls.firstKey()));
+  }
+
+  /** Asks twice and takes the earlier answer, for the reason that {@link TrieSource} gives. */
+  #earlierNext(): Errno | undefined {
+    const { following } = this.#calls;
+    const errno = this.#next();
+    if (errno !== undefined && errno !== "ENOENT") return errno;
+    const first = errno === undefined ? Buffer.from(following) : undefined;
+    const again = this.#next();
+    if (!first || (again !== undefined && again !== "ENOENT")) return again;
+    if (again === undefined && compareTriePosition(following, 0, first, 0) <= 0) return undefined;
+    first.copy(following);
+    return undefined;
   }
 
   /** Reads the element of the following key and stands on it. */

@@ -14,7 +14,7 @@ function filledHash(count: number, keySize = 4) {
 describe("KeySource on a hash whose walk the kernel restarts", () => {
   it("drops what it read already and counts the restart", () => {
     const { target, hand, elements } = filledHash(300);
-    const source = startWalk("KeySource", target, { stretch: 50 });
+    const source = startWalk("by key", target, { stretch: 50 });
     let stretches = 0;
     const seen = walk(source, target, (stretch) => {
       if (++stretches !== 4) return;
@@ -27,7 +27,7 @@ describe("KeySource on a hash whose walk the kernel restarts", () => {
 
   it("reads everything once when the key it stands on is deleted after every stretch", () => {
     const { target, hand, elements } = filledHash(400);
-    const source = startWalk("KeySource", target, { stretch: 10, maxRestarts: 1000 });
+    const source = startWalk("by key", target, { stretch: 10, maxRestarts: 1000 });
     const seen = walk(source, target, (stretch) => {
       const [last] = stretch.at(-1) ?? [];
       if (last) hand.delete(last);
@@ -40,7 +40,7 @@ describe("KeySource on a hash whose walk the kernel restarts", () => {
 
   it("counts a restart once where elements were added on the way that it walks again", () => {
     const { target, hand, layout, elements } = filledHash(300);
-    const source = startWalk("KeySource", target, { stretch: 50 });
+    const source = startWalk("by key", target, { stretch: 50 });
     let stretches = 0;
     const seen = walk(source, target, (stretch) => {
       if (++stretches !== 4) return;
@@ -55,7 +55,7 @@ describe("KeySource on a hash whose walk the kernel restarts", () => {
 
   it("gives up after maxRestarts, and says so", () => {
     const { target, hand } = filledHash(400);
-    const source = startWalk("KeySource", target, { stretch: 10, maxRestarts: 3 });
+    const source = startWalk("by key", target, { stretch: 10, maxRestarts: 3 });
     const seen = walk(source, target, (stretch) => {
       const [last] = stretch.at(-1) ?? [];
       if (last) hand.delete(last);
@@ -69,7 +69,7 @@ describe("KeySource on a hash whose walk the kernel restarts", () => {
 describe("KeySource and its memory", () => {
   it("gives up where the keys it has seen no longer fit, and repeats none", () => {
     const { target } = filledHash(20_000, 16);
-    const source = startWalk("KeySource", target, { dedupMemoryBytes: 64 << 10 });
+    const source = startWalk("by key", target, { dedupMemoryBytes: 64 << 10 });
     const seen = walk(source, target);
     expect(source.stats.incomplete).toBe("dedup_memory");
     expect(seen.length).toBeGreaterThan(1000);
@@ -84,7 +84,7 @@ describe("KeySource and its memory", () => {
       for (const [key, value] of range(map.layout, 0, 5000, map.target.keyKind)) {
         hand.update(key, value);
       }
-      const source = startWalk("KeySource", map.target, { dedupMemoryBytes: 0 });
+      const source = startWalk("by key", map.target, { dedupMemoryBytes: 0 });
       expect(walk(source, map.target)).toHaveLength(5000);
       expect(source.stats.incomplete).toBeUndefined();
     }
@@ -92,7 +92,7 @@ describe("KeySource and its memory", () => {
 
   it("leaves out an element that is deleted between its key and its value", () => {
     const { target, hand, elements } = filledHash(100);
-    const source = startWalk("KeySource", target, { stretch: 1 });
+    const source = startWalk("by key", target, { stretch: 1 });
     source.next();
     for (const [key] of elements) hand.delete(key);
     expect(walk(source, target)).toEqual([]);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { byKey, columnsOf, range, rows } from "../support/elements.js";
 import { Hand, type KernelMap, makeMap, WALKABLE, type Walkable } from "../support/kernel-map.js";
-import { SOURCES, startWalk, walk } from "../support/walk.js";
+import { startWalk, WALKS, walk } from "../support/walk.js";
 
 const ENTRIES = 500;
 
@@ -16,7 +16,7 @@ function fullMap(type: Walkable, shape = {}): KernelMap & { elements: [Buffer, B
   return { ...map, elements };
 }
 
-describe.each(Object.keys(SOURCES) as (keyof typeof SOURCES)[])("%s", (kind) => {
+describe.each(WALKS)("a walk %s", (kind) => {
   it.each(WALKABLE)("sees every element of a %s once, with its value", (type) => {
     const { target, elements } = fullMap(type);
     const source = startWalk(kind, target);

@@ -21,7 +21,8 @@ export function sampleKey(layout: MapLayout, index: number, keyKind = "bytes"): 
   if (keyKind !== "prefix") return u32(index, layout.keySize);
   const key = Buffer.alloc(layout.keySize);
   key.writeUInt32LE((layout.keySize - 4) * 8);
-  key.writeUIntBE(index, layout.keySize - 4, Math.min(4, layout.keySize - 4));
+  const bytes = Math.min(4, layout.keySize - 4);
+  key.writeUIntBE(index, layout.keySize - bytes, bytes);
   return key;
 }
 

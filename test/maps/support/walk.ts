@@ -1,20 +1,26 @@
 import { onTestFinished } from "vitest";
-import { BatchSource } from "#dist/maps/scan/batch-source.js";
-import type { ElementSource, WalkOptions } from "#dist/maps/scan/element-source.js";
-import { KeySource } from "#dist/maps/scan/key-source.js";
+import {
+  type ElementSource,
+  openSource,
+  type WalkOptions,
+} from "#dist/maps/scan/element-source.js";
 import type { ScanTarget } from "#dist/maps/scan/scan-target.js";
+import { withoutBatches } from "./kernel-map.js";
 
-export const SOURCES = { BatchSource, KeySource } as const;
+/** The ways to walk a map: with the kernel's batch calls, and without them. */
+export const WALKS = ["by batch", "by key"] as const;
+export type WalkKind = (typeof WALKS)[number];
 
 const OPTIONS: WalkOptions = { stretch: 64, dedupMemoryBytes: 64 << 20, maxRestarts: 100 };
 
 /** A walk that is released when the test ends. */
 export function startWalk(
-  kind: keyof typeof SOURCES,
+  kind: WalkKind,
   target: ScanTarget,
   options: Partial<WalkOptions> = {},
 ): ElementSource {
-  const source = new SOURCES[kind](target, { ...OPTIONS, ...options });
+  const asked = kind === "by batch" ? target : withoutBatches(target);
+  const source = openSource(asked, { ...OPTIONS, ...options });
   onTestFinished(() => source.release());
   return source;
 }
