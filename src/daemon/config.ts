@@ -22,9 +22,9 @@ export function makeConfig(layers: readonly SettingLayer[]): Config {
       `the configuration is not valid:\n${faults.map((fault) => `  ${fault}`).join("\n")}`,
     );
   }
-  const { bpffs, ...rest } = result.data;
+  const { bpffs } = result.data;
   const hold_directory = bpffs.hold_directory ?? join(bpffs.roots[0] as string, "bpfmapd");
-  return { ...rest, bpffs: { ...bpffs, hold_directory } };
+  return { ...result.data, bpffs: { ...bpffs, hold_directory } };
 }
 
 /** The settings as a configuration file that would give the same. */

@@ -123,9 +123,7 @@ function invalidFields(spec: MapSpec, field: string): FieldViolation[] {
   if (spec.flags & CreateFlag.NUMA_NODE) {
     suspect("numa_node", `${spec.numaNode} given; it must be a node that is online`);
   }
-  if (spec.ifindex !== 0) {
-    suspect("ifindex", `${spec.ifindex} given; it must be a device that maps can be offloaded to`);
-  }
+  if (spec.ifindex !== 0) suspects.push(wrongDevice(spec, field));
   if (spec.innerMap) suspect("inner_map", "the kernel does not take it for a template");
   if (spec.innerMapSpec) suspect("inner_map_spec", "the kernel does not take it for a template");
   if (spec.type === MapType.STRUCT_OPS) {
@@ -138,11 +136,17 @@ function invalidFields(spec: MapSpec, field: string): FieldViolation[] {
   return [{ field, description: "the kernel refuses this combination of fields (EINVAL)" }];
 }
 
+function wrongDevice(spec: MapSpec, field: string): FieldViolation {
+  const description = `${spec.ifindex} given; it must be a device that maps can be offloaded to`;
+  return { field: `${field}.ifindex`, description };
+}
+
 function notSupported(spec: MapSpec, field: string): Failure {
   if (spec.type === MapType.STRUCT_OPS) {
     const description = `${spec.btfVmlinuxValueTypeId} given; it is no struct_ops value type of this kernel`;
     return invalid([{ field: `${field}.btf_vmlinux_value_type_id`, description }]);
   }
+  if (spec.ifindex !== 0) return invalid([wrongDevice(spec, field)]);
   if (spec.innerMap || spec.innerMapSpec) {
     const name = spec.innerMap ? "inner_map" : "inner_map_spec";
     const description = "maps of its type, or with its features, cannot be inner maps";

@@ -1,5 +1,6 @@
 import type { FieldViolation } from "./map-error.js";
 import { CreateFlag } from "./map-spec.js";
+import { MapType } from "./map-type.js";
 import type { SpecCase } from "./spec-check.js";
 import type { SizeRule } from "./type-facts-size.js";
 
@@ -33,7 +34,8 @@ function keyRule({ facts, capabilities }: SpecCase): SizeRule {
 
 function valueRule({ spec, facts, capabilities }: SpecCase): SizeRule {
   const rule = { ...facts.valueSize, max: capabilities.maxValueSize };
-  if (!(spec.flags & CreateFlag.STACK_BUILD_ID)) return rule;
+  const hasBuildIds = (spec.flags & CreateFlag.STACK_BUILD_ID) !== 0;
+  if (spec.type !== MapType.STACK_TRACE || !hasBuildIds) return rule;
   const frames = rule.max / FRAME;
   return { ...rule, min: BUILD_ID_FRAME, multipleOf: BUILD_ID_FRAME, max: frames * BUILD_ID_FRAME };
 }

@@ -109,7 +109,7 @@ function extraViolations(checked: SpecCase): FieldViolation[] {
   return description ? [{ field: `${checked.field}.map_extra`, description }] : [];
 }
 
-const FOUR_GIB = 32n;
+const FOUR_GIB = 2n ** 32n;
 
 function wrongExtra({ spec, facts, context }: SpecCase): string | undefined {
   const { mapExtra } = spec;
@@ -126,8 +126,9 @@ function wrongExtra({ spec, facts, context }: SpecCase): string | undefined {
       if (mapExtra % page !== 0n)
         return `${given}; it is an address of a whole page of ${page} bytes`;
       // arena_map_alloc: an arena's user addresses differ in their lower 32 bits alone.
-      const last = mapExtra + BigInt(Math.max(spec.maxEntries, 1)) * page - 1n;
-      const crosses = mapExtra >> FOUR_GIB !== last >> FOUR_GIB;
+      const size = BigInt(spec.maxEntries) * page;
+      const last = mapExtra + (size > FOUR_GIB ? FOUR_GIB : size) - 1n;
+      const crosses = size > 0n && mapExtra / FOUR_GIB !== last / FOUR_GIB;
       return crosses ? `${given}; an arena must not cross a boundary of 4 GiB` : undefined;
     }
     case "hint":

@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import { HostService, MapService } from "@bpfmapd/client/proto";
+import { ErrorInfoSchema, HostService, MapService, StatusSchema } from "@bpfmapd/client/proto";
 import { type ConnectionInjector, Server, ServerCredentials } from "@grpc/grpc-js";
 import type { Logger } from "pino";
 import type { MapHost } from "../maps/index.js";
@@ -67,7 +67,10 @@ export class RpcServer {
     addService(this.#server, HostService, hostServiceHandlers(host, daemon), runtime);
     this.#health = new HealthService(contract.map(({ typeName }) => typeName));
     this.#health.addTo(this.#server, runtime);
-    const index = new DescriptorIndex([...contract, Health, ...reflectionServices]);
+    const index = new DescriptorIndex(
+      [...contract, Health, ...reflectionServices],
+      [ErrorInfoSchema.file, StatusSchema.file],
+    );
     addReflection(this.#server, index, runtime);
 
     // Connections come with their TLS done, so grpc-js has nothing to do with it.
