@@ -21,6 +21,9 @@ import type { ResyncReason, WatchItem, WatchRequest } from "./watch-request.js";
 
 const DEFAULT_BOOKMARK_MS = 10_000;
 
+/** After changes a bookmark follows soon, so that little is told again after a cut. */
+const BOOKMARK_AFTER_CHANGES_MS = 200;
+
 /** How often a pin, name or hold whose map is gone is looked at for another. */
 const FOLLOW_INTERVAL_MS = 500;
 
@@ -203,7 +206,9 @@ class MapStream {
         continue;
       }
       this.#revision = this.#feed.history.latest;
-      for (const events of this.#view.ofRevisions(revisions)) yield { kind: "events", events };
+      const messages = this.#view.ofRevisions(revisions);
+      for (const events of messages) yield { kind: "events", events };
+      if (messages.length > 0) this.#wantBookmarkWithin(BOOKMARK_AFTER_CHANGES_MS);
       const { lastScan } = this.#feed;
       const wait = this.#bookmarkDue - performance.now();
       if (lastScan && wait <= 0) yield this.#bookmark(lastScan, false);
@@ -223,6 +228,10 @@ class MapStream {
     const { end } = this.#feed;
     if (end?.error !== undefined) throw end.error;
     return end !== undefined;
+  }
+
+  #wantBookmarkWithin(ms: number): void {
+    this.#bookmarkDue = Math.min(this.#bookmarkDue, performance.now() + ms);
   }
 
   #bookmark(scan: Scan, snapshotDone: boolean): WatchItem {

@@ -17,3 +17,10 @@ export {
 export { type MapRefInit, mapRef } from "./map-ref.js";
 export type { ResponseStream } from "./response-stream.js";
 export type { ServiceClient } from "./service-client.js";
+export {
+  type DeleteEvent,
+  type PutEvent,
+  Watch,
+  type WatchEvent,
+  type WatchOptions,
+} from "./watch.js";

@@ -26,6 +26,7 @@ import type {
 import { type ElementSource, type LoadOptions, loadRequests } from "./load.js";
 import { type MapRefInit, mapRef } from "./map-ref.js";
 import type { ServiceClient } from "./service-client.js";
+import { Watch, type WatchOptions } from "./watch.js";
 
 /** Options of lookups. */
 export interface LookupOptions extends CallOptions, CpuViewOptions {
@@ -249,6 +250,14 @@ export class MapHandle {
   async load(elements: ElementSource, options?: LoadOptions): Promise<LoadMapResponse> {
     const map = await this.get(undefined, { signal: options?.signal, metadata: options?.metadata });
     return this.#maps.loadMap(loadRequests(this.ref, map, elements, options), options);
+  }
+
+  /**
+   * The contents and their changes, for as long as the loop runs; see Watch. Nothing is
+   * sent until it is read.
+   */
+  watch(options?: WatchOptions): Watch {
+    return new Watch(this.ref, (request, call) => this.#maps.watch(request, call), options);
   }
 
   /** Removes every element; elements of arrays are set to zero. */
