@@ -55,7 +55,8 @@ export function dataWords(bytes: Uint8Array): string[] {
 /** What of a map `bpftool -j map show` tells. */
 export interface ShownMap {
   readonly id: number;
-  readonly type: string;
+  /** The number where the type is newer than bpftool. */
+  readonly type: string | number;
   readonly name?: string;
   readonly flags: number;
   readonly bytes_key: number;
