@@ -53,12 +53,7 @@ export class CliContext {
 
   /** The connection, made when it is first used. */
   get client(): BpfmapClient {
-    this.#client ??= connect({
-      address: this.options.address,
-      tls: this.#tls(),
-      plaintext: this.options.plaintext ?? false,
-      ...(this.options.timeout === undefined ? {} : { deadlineMs: this.options.timeout }),
-    });
+    this.#client ??= this.#connect();
     return this.#client;
   }
 
@@ -125,6 +120,22 @@ export class CliContext {
   /** Shows how far long work is, where a person can see it. */
   progress(options: Omit<ProgressOptions, "stream">): Progress {
     return new Progress({ ...options, stream: this.stderr });
+  }
+
+  #connect(): BpfmapClient {
+    const { address, plaintext = false, timeout } = this.options;
+    const tls = this.#tls();
+    try {
+      return connect({
+        address,
+        plaintext,
+        ...(tls === undefined ? {} : { tls }),
+        ...(timeout === undefined ? {} : { deadlineMs: timeout }),
+      });
+    } catch (error) {
+      // Nothing was sent: it is the command line that is wrong, not a request.
+      throw new CliError(messageOf(error));
+    }
   }
 
   #tls(): TlsOptions | undefined {

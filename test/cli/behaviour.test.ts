@@ -120,6 +120,8 @@ describe("errors", () => {
     ["map zork", 1],
     ["--zork", 1],
     ["map dump", 1],
+    ["--address nonsense host", 1],
+    ["--address localhost:1 --plaintext --timeout 20s host", 9],
   ])("%s: one line on stderr, an object with -j", async (line, code) => {
     const plain = await ctl(daemon, line.split(" "));
     expect(plain.code).toBe(code);
