@@ -2,6 +2,10 @@
 import { Output } from "./output.js";
 import { run } from "./run.js";
 
+// Node warns of what libraries do (grpc-js names IP addresses in TLS, DEP0123); those are
+// no words for the user of a command.
+process.noDeprecation = true;
+
 const interruption = new AbortController();
 // The first ^C ends the call, so that what was begun is taken back; the second ends all.
 process.once("SIGINT", () => interruption.abort());
