@@ -1,4 +1,5 @@
-import { KernelError, mapCreate, mapFreeze } from "../kernel/index.js";
+import { closeFd, KernelError, mapCreate, mapFreeze } from "../kernel/index.js";
+import { creationBtf } from "./btf-blob.js";
 import { recordOf } from "./catalogue.js";
 import type { Columns } from "./columns.js";
 import { checkWritable, writeElements } from "./elements.js";
@@ -120,14 +121,22 @@ function reuse(host: MapHost, request: CreateMapRequest, existing: OpenMap) {
 async function createFrom(host: MapHost, spec: MapSpec, field: string): Promise<OpenMap> {
   const template = await openTemplate(host, spec, field);
   try {
-    const fd = mapCreate({ ...spec, innerMapFd: template?.fd });
-    return host.adopt(fd);
+    return host.adopt(makeMap(spec, template));
   } catch (error) {
     if (error instanceof KernelError)
       throw explainCreateFailure(error, spec, host.capabilities, field);
     throw error;
   } finally {
     template?.close();
+  }
+}
+
+function makeMap(spec: MapSpec, template: OpenMap | undefined): number {
+  const btf = creationBtf(spec);
+  try {
+    return mapCreate({ ...spec, ...btf, innerMapFd: template?.fd });
+  } finally {
+    if (btf.btfFd !== undefined) closeFd(btf.btfFd);
   }
 }
 

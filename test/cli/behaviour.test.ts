@@ -2,7 +2,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { beforeAll, describe, expect, it } from "vitest";
 import { startDaemon, type TestDaemon } from "../support/daemon.js";
-import { ctl, ctlCommand, mustCtl } from "./support/ctl.js";
+import { ctl, ctlCommand, ctlComplete, ctlProcess, mustCtl } from "./support/ctl.js";
 
 // How the command behaves as a program among others: pipes, terminals, signals.
 
@@ -120,6 +120,8 @@ describe("errors", () => {
     ["map zork", 1],
     ["--zork", 1],
     ["map dump", 1],
+    ["--address nonsense host", 1],
+    ["--address localhost:1 --plaintext --timeout 20s host", 9],
   ])("%s: one line on stderr, an object with -j", async (line, code) => {
     const plain = await ctl(daemon, line.split(" "));
     expect(plain.code).toBe(code);
@@ -144,30 +146,26 @@ describe("errors", () => {
   });
 });
 
-it("takes its address from the environment", async () => {
+it("runs as a program, with its address from the environment", async () => {
   const [program, main] = ctlCommand(daemon, []);
-  const { stdout } = spawnSync(program!, [main!, "-j", "host"], {
+  const { stdout, status } = spawnSync(program!, [main!, "-j", "host"], {
     encoding: "utf8",
     env: { ...process.env, BPFMAPCTL_ADDRESS: `unix:${daemon.socket}` },
   });
   expect(JSON.parse(stdout)).toHaveProperty("boot_id");
+  expect(status).toBe(0);
+  const failed = await ctlProcess(daemon, ["map", "show", "name", "nobody_has_this"]);
+  expect(failed).toMatchObject({ code: 2, stdout: "" });
 });
 
 it("completes ids, names, pins and holds that are there", async () => {
   await mustCtl(daemon, "map create --hold held_one type hash key 1 value 1 entries 1 name tabbed");
-  const complete = (words: string[]) => {
-    const [program, main] = ctlCommand(daemon, []);
-    const { stdout } = spawnSync(program!, [main!, "complete", "--", ...words], {
-      encoding: "utf8",
-      env: { ...process.env, BPFMAPCTL_ADDRESS: `unix:${daemon.socket}` },
-    });
-    return stdout.split("\n").map((line) => line.split("\t")[0]);
-  };
-  expect(complete(["map", "dump", "name", "tab"])).toEqual(["tabbed", ""]);
-  expect(complete(["map", "dump", "held", ""])).toContain("held_one");
-  expect(complete(["map", "release", "held"])).toEqual(["held_one", ""]);
-  expect(complete(["map", "dump", "pinned", `${daemon.bpffs}/b`])).toContain(big);
+  const offered = (...words: string[]) => ctlComplete(daemon, words);
+  expect(await offered("map", "dump", "name", "tab")).toEqual(["tabbed"]);
+  expect(await offered("map", "dump", "held", "")).toContain("held_one");
+  expect(await offered("map", "release", "held")).toEqual(["held_one"]);
+  expect(await offered("map", "dump", "pinned", `${daemon.bpffs}/b`)).toEqual([big, ":files"]);
   const id = (await mustCtl(daemon, "map show name tabbed")).split(":")[0]!;
-  expect(complete(["map", "dump", "id", id])).toContain(id);
+  expect(await offered("map", "dump", "id", id)).toContain(id);
   await mustCtl(daemon, "map release held_one");
 });

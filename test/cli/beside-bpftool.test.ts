@@ -204,7 +204,11 @@ describe.each(keyed)("$type, key $keySize, value $valueSize, flags $flags", (spe
   });
 
   it("pins and freezes as bpftool does", async () => {
-    expectSame(await both(["-j"], "pin", `${ours}_again_${Math.random().toString(36).slice(2)}`));
+    const args = (pin: string) => ["-j", "map", "pin", "pinned", pin, `${pin}_again`];
+    expectSame([await ctl(daemon, args(ours)), bpftool(...args(theirs))]);
+    expect(mustBpftool("-j", "map", "show", "pinned", `${ours}_again`)).toBe(
+      mustBpftool("-j", "map", "show", "pinned", ours),
+    );
     expectSame(await both(["-j"], "freeze", ""));
     for (const options of forms) expectSame(await readBoth(ours, options, "show", ""));
     const [mine, oracle] = await both(["-j"], "update", `key ${spec.keys[0]} value ${value(1)}`);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { startDaemon, type TestDaemon } from "../support/daemon.js";
 import { bpftool, mustBpftool } from "./support/bpftool.js";
-import { ctl, ctlBytes, mustCtl } from "./support/ctl.js";
+import { ctl, ctlBytes, ctlProcess, mustCtl } from "./support/ctl.js";
 
 let daemon: TestDaemon;
 beforeAll(async () => {
@@ -211,9 +211,8 @@ describe("pins", () => {
   it("may be named by a path from here, as with bpftool", async () => {
     const pin = await makeMap(1);
     const name = pin.slice(daemon.bpffs.length + 1);
-    expect(await mustCtl(daemon, `map dump pinned ${name}`, { cwd: daemon.bpffs })).toBe(
-      mustBpftool("map", "dump", "pinned", pin),
-    );
+    const ran = await ctlProcess(daemon, ["map", "dump", "pinned", name], { cwd: daemon.bpffs });
+    expect(ran.stdout).toBe(mustBpftool("map", "dump", "pinned", pin));
   });
 });
 

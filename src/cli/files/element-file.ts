@@ -1,5 +1,6 @@
 import { createReadStream } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
+import type { Readable } from "node:stream";
 import { CliError, messageOf } from "../cli-error.js";
 import { type Chunk, ChunkBuilder } from "./chunk-builder.js";
 import { DumpParser } from "./dump-parser.js";
@@ -23,12 +24,13 @@ export async function withFile<T>(
   }
 }
 
-/** The blocks of a file, or of standard input. `onBytes` is told of each. */
+/** The blocks of a file, or of standard input for "-". `onBytes` is told of each. */
 export async function* readBlocks(
   path: string,
+  stdin: Readable,
   onBytes: (count: number) => void,
 ): AsyncGenerator<Buffer, void> {
-  const stream = path === "-" ? process.stdin : createReadStream(path, { highWaterMark: 1 << 18 });
+  const stream = path === "-" ? stdin : createReadStream(path, { highWaterMark: 1 << 18 });
   try {
     for await (const block of stream as AsyncIterable<Buffer>) {
       onBytes(block.length);

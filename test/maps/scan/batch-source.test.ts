@@ -3,6 +3,13 @@ import { byKey, range, u32 } from "../support/elements.js";
 import { Hand, makeMap } from "../support/kernel-map.js";
 import { startWalk, walk } from "../support/walk.js";
 
+describe("BatchSource", () => {
+  it("refuses columns that are too large to be had, and the process lives on", () => {
+    const map = makeMap("HASH", { valueSize: 1 << 20, maxEntries: 4 });
+    expect(() => startWalk("by batch", map.target, { stretch: 1 << 20 })).toThrow("no memory");
+  });
+});
+
 describe("BatchSource where a bucket has more elements than a stretch", () => {
   // With 64 elements in 64 buckets some bucket has several, whatever the seed.
   it.each([1, 2])("grows its columns from %i and misses nothing", (stretch) => {
