@@ -1,4 +1,28 @@
 /** The kernel floor: bpf(2) and what belongs to it, without addresses and bare errnos. */
+export {
+  type ArithmeticName,
+  Assembler,
+  type AtomicName,
+  type ComparisonName,
+  type LoadSize,
+  type Operand,
+  type StoreSize,
+} from "./assembler/assembler.js";
+export { AssemblyError } from "./assembler/assembly-error.js";
+export {
+  FP,
+  R0,
+  R1,
+  R2,
+  R3,
+  R4,
+  R5,
+  R6,
+  R7,
+  R8,
+  R9,
+  type Register,
+} from "./assembler/register.js";
 export { BatchCalls } from "./batch-calls.js";
 export { isBpffs, mountBpffs, openBeneath } from "./bpffs.js";
 export { Btf } from "./btf/btf.js";
@@ -28,3 +52,24 @@ export { type MapInfo, mapInfo } from "./map-info.js";
 export { raiseMemlockIfCharged } from "./memlock.js";
 export { objGet, objPin } from "./object-path.js";
 export { type Capability, effectiveCapabilities } from "./process-capabilities.js";
+export {
+  type LinkCreation,
+  type LinkInfo,
+  LinkType,
+  linkCreate,
+  linkDetach,
+  linkGetFdById,
+  linkInfo,
+  linkNextId,
+} from "./program/link.js";
+export { programGetFdById, programNextId } from "./program/program-ids.js";
+export { type ProgramInfo, programInfo } from "./program/program-info.js";
+export { type ProgramLoad, ProgramLoadError, programLoad } from "./program/program-load.js";
+export {
+  type ProgramTestResult,
+  type ProgramTestRun,
+  programTestRun,
+} from "./program/program-test-run.js";
+export { AttachType, ProgramFlag, ProgramType } from "./program/program-type.js";
+export { type RawTracepoint, rawTracepointOpen } from "./program/raw-tracepoint.js";
+export { enableRunStatistics } from "./program/run-statistics.js";
