@@ -1,4 +1,5 @@
 /** The kernel floor: bpf(2) and what belongs to it, without addresses and bare errnos. */
+export { ArrayMemory } from "./array-memory.js";
 export {
   type ArithmeticName,
   Assembler,
@@ -41,6 +42,7 @@ export {
 export { btfLoad } from "./btf-load.js";
 export { onlineCpus, parseCpuList, possibleCpus } from "./cpus.js";
 export { ElementCalls, ElementFlag } from "./element-calls.js";
+export { EpollWaiter, type FdWatch } from "./epoll-waiter.js";
 export { type Errno, KernelError } from "./errno.js";
 export { closeFd, isMapFd, type MapFdinfo, mapFdinfo } from "./fd.js";
 export { bootId, hostNames, isLittleEndian, pageSize } from "./host.js";
@@ -49,6 +51,7 @@ export { type MapCreation, mapCreate } from "./map-create.js";
 export { mapFreeze } from "./map-freeze.js";
 export { mapGetFdById, mapNextId } from "./map-ids.js";
 export { type MapInfo, mapInfo } from "./map-info.js";
+export { MappedRegion, type Mapping } from "./mapped-region.js";
 export { raiseMemlockIfCharged } from "./memlock.js";
 export { objGet, objPin } from "./object-path.js";
 export { type Capability, effectiveCapabilities } from "./process-capabilities.js";
@@ -73,3 +76,6 @@ export {
 export { AttachType, ProgramFlag, ProgramType } from "./program/program-type.js";
 export { type RawTracepoint, rawTracepointOpen } from "./program/raw-tracepoint.js";
 export { enableRunStatistics } from "./program/run-statistics.js";
+export { PerfEventBuffer, type PerfVisitor } from "./ring/perf-event-buffer.js";
+export { type RecordVisitor, RingBufferReader } from "./ring/ring-buffer-reader.js";
+export { type Reservation, UserRingBufferWriter } from "./ring/user-ring-buffer-writer.js";

@@ -174,6 +174,16 @@ export class Assembler {
     return this.#wide(to, Pseudo.MAP_VALUE, fd, signed32(offset));
   }
 
+  /**
+   * The function that starts at the label, for helpers that call back. Such a program
+   * needs BTF: see `functions` of `ProgramLoad`.
+   */
+  loadFunction(to: Register, label: string): this {
+    const opcode = Class.LD | Mode.IMMEDIATE | Size.u64;
+    this.#write({ opcode, to: writable(to), source: Pseudo.FUNCTION, callee: label });
+    return this.#write({ opcode: 0 });
+  }
+
   /** Names this place for jumps and calls. */
   label(name: string): this {
     this.#instructions.place(name);
@@ -235,6 +245,11 @@ export class Assembler {
   /** Instructions so far; loads of 64 bits count twice. */
   get length(): number {
     return this.#instructions.length;
+  }
+
+  /** Number of the instruction at a label. Throws AssemblyError where it is missing. */
+  position(label: string): number {
+    return this.#instructions.position(label);
   }
 
   /** The instructions, 8 bytes each. Throws AssemblyError where a label is missing. */

@@ -44,6 +44,16 @@ export class InstructionBuffer {
     this.#labels.set(label, this.#instructions.length);
   }
 
+  /** Number of the instruction that a label stands before. */
+  position(label: string): number {
+    const position = this.#labels.get(label);
+    if (position === undefined) throw new AssemblyError(`label ${label} stands nowhere`);
+    if (position === this.#instructions.length) {
+      throw new AssemblyError(`label ${label} stands behind the last instruction`);
+    }
+    return position;
+  }
+
   build(): Uint8Array {
     const bytes = Buffer.alloc(this.#instructions.length * INSTRUCTION_SIZE);
     for (const [index, instruction] of this.#instructions.entries()) {
@@ -73,11 +83,6 @@ export class InstructionBuffer {
 
   /** Instructions from the one after `index` to the label. */
   #distance(index: number, label: string): number {
-    const target = this.#labels.get(label);
-    if (target === undefined) throw new AssemblyError(`label ${label} stands nowhere`);
-    if (target === this.#instructions.length) {
-      throw new AssemblyError(`label ${label} stands behind the last instruction`);
-    }
-    return target - index - 1;
+    return this.position(label) - index - 1;
   }
 }

@@ -72,6 +72,7 @@ export const Pseudo = {
   NONE: 0,
   MAP_FD: 1,
   MAP_VALUE: 2,
+  FUNCTION: 4,
   SUBPROGRAM: 1,
   KERNEL_FUNCTION: 2,
 } as const;

@@ -22,8 +22,13 @@ export interface ProgramLoad {
   readonly attachBtfId?: number;
   /** Fd of the module's BTF object where that id is in a module's BTF. */
   readonly attachBtfObjectFd?: number;
-  /** Fd of the program's own BTF. */
+  /** Fd of the program's own BTF; may be closed after the load. */
   readonly btfFd?: number;
+  /**
+   * Where functions start, and their types (FUNC) in that BTF: all of them, instruction
+   * 0 first. Only needed for a program with functions that helpers call back.
+   */
+  readonly functions?: readonly { readonly instruction: number; readonly typeId: number }[];
 }
 
 /** BPF_PROG_LOAD was refused: by the verifier, where there is a log. */
@@ -44,6 +49,8 @@ const LICENSE = ATTR_SIZE;
 const LICENSE_SIZE = 64;
 const INSTRUCTIONS = LICENSE + LICENSE_SIZE;
 const INSTRUCTION_SIZE = 8;
+/** `struct bpf_func_info`. */
+const FUNCTION_INFO_SIZE = 8;
 const NAME = 48;
 const NAME_SIZE = 16;
 const LOG_LEVEL = 24;
@@ -61,7 +68,8 @@ const ATTEMPTS = 5;
  */
 export function programLoad(load: ProgramLoad): number {
   const { instructions } = load;
-  return withArena(INSTRUCTIONS + instructions.length, (attr) => {
+  const functionInfo = FUNCTION_INFO_SIZE * (load.functions?.length ?? 0);
+  return withArena(INSTRUCTIONS + instructions.length + functionInfo, (attr) => {
     fill(attr, load);
     let result = tryLoad(attr);
     let log = "";
@@ -92,8 +100,21 @@ function fill(attr: Arena, load: ProgramLoad): void {
   attr.bytes.set(name, NAME);
   attr.setU32(68, load.expectedAttachType ?? 0);
   attr.setU32(72, load.btfFd ?? 0);
+  fillFunctions(attr, load);
   attr.setU32(108, load.attachBtfId ?? 0);
   attr.setU32(112, load.attachBtfObjectFd ?? 0);
+}
+
+function fillFunctions(attr: Arena, { instructions, functions = [] }: ProgramLoad): void {
+  if (functions.length === 0) return;
+  const at = INSTRUCTIONS + instructions.length;
+  attr.setU32(76, FUNCTION_INFO_SIZE);
+  attr.setU64(80, attr.at(at));
+  attr.setU32(88, functions.length);
+  for (const [index, { instruction, typeId }] of functions.entries()) {
+    attr.setU32(at + index * FUNCTION_INFO_SIZE, instruction);
+    attr.setU32(at + index * FUNCTION_INFO_SIZE + 4, typeId);
+  }
 }
 
 function loadWithLog(attr: Arena, size: number): [result: number, log: string] {
