@@ -20,6 +20,30 @@ const freeMemory = libc.func("void free(void *memory)");
 const mountFilesystem = libc.func(
   "int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)",
 );
+const mapMemory = libc.func(
+  "uintptr_t mmap(uintptr_t address, size_t length, int protection, int flags, int fd, long offset)",
+);
+const unmapMemory = libc.func("int munmap(uintptr_t address, size_t length)");
+const pidfdSyscall = libc.func("long syscall(long nr, int fd, int number, uint32_t flags)");
+const perfEventOpenSyscall = libc.func(
+  "long syscall(long nr, uintptr_t attr, int pid, int cpu, int group, unsigned long flags)",
+);
+const epollCreate = libc.func("int epoll_create1(int flags)");
+const epollControl = libc.func("int epoll_ctl(int epoll, int operation, int fd, uintptr_t event)");
+const epollWaiting = libc.func(
+  "int epoll_wait(int epoll, uintptr_t events, int most, int timeout)",
+);
+const getSocketOption = libc.func(
+  "int getsockopt(int fd, int level, int name, uintptr_t value, uintptr_t length)",
+);
+const nameToIndex = libc.func("unsigned int if_nametoindex(const char *name)");
+const indexToName = libc.func("uintptr_t if_indextoname(unsigned int index, uintptr_t name)");
+const readProcess = libc.func(
+  "long process_vm_readv(int pid, uintptr_t local, unsigned long locals, uintptr_t remote, unsigned long remotes, unsigned long flags)",
+);
+const writeProcess = libc.func(
+  "long process_vm_writev(int pid, uintptr_t local, unsigned long locals, uintptr_t remote, unsigned long remotes, unsigned long flags)",
+);
 const flockFile = libc.func("int flock(int fd, int operation)");
 const getRlimit = libc.func("int getrlimit(int resource, uintptr_t limit)");
 const setRlimit = libc.func("int setrlimit(int resource, uintptr_t limit)");
@@ -60,6 +84,92 @@ export function getrlimit(resource: number, limit: number): number {
 /** setrlimit(2) from `struct rlimit` at this address. */
 export function setrlimit(resource: number, limit: number): number {
   return answer(setRlimit(resource, limit));
+}
+
+/** mmap(2): the address of the mapping, or an errno negated. */
+export function mmap(
+  address: number,
+  length: number,
+  protection: number,
+  flags: number,
+  fd: number,
+  offset: number,
+): number {
+  const result = mapMemory(address, length, protection, flags, fd, offset);
+  // MAP_FAILED is all ones, which koffi gives as a bigint; addresses come as numbers.
+  return typeof result === "number" ? result : answer(-1);
+}
+
+/** munmap(2). */
+export function munmap(address: number, length: number): number {
+  return answer(unmapMemory(address, length));
+}
+
+/** pidfd_open(2) with no flags. */
+export function pidfdOpen(pid: number): number {
+  return answer(pidfdSyscall(Syscall.pidfd_open, pid, 0, 0));
+}
+
+/** pidfd_getfd(2). */
+export function pidfdGetfd(pidfd: number, fd: number): number {
+  return answer(pidfdSyscall(Syscall.pidfd_getfd, pidfd, fd, 0));
+}
+
+/** perf_event_open(2) for all processes on one CPU, with `struct perf_event_attr` here. */
+export function perfEventOpen(attr: number, cpu: number, flags: number): number {
+  return answer(perfEventOpenSyscall(Syscall.perf_event_open, attr, -1, cpu, -1, flags));
+}
+
+/** epoll_create1(2). */
+export function epollCreate1(flags: number): number {
+  return answer(epollCreate(flags));
+}
+
+/** epoll_ctl(2) with `struct epoll_event` at this address. */
+export function epollCtl(epoll: number, operation: number, fd: number, event: number): number {
+  return answer(epollControl(epoll, operation, fd, event));
+}
+
+/** epoll_wait(2) that does not wait. */
+export function epollPoll(epoll: number, events: number, most: number): number {
+  return answer(epollWaiting(epoll, events, most, 0));
+}
+
+/** getsockopt(2). */
+export function getsockopt(
+  fd: number,
+  level: number,
+  name: number,
+  value: number,
+  length: number,
+): number {
+  return answer(getSocketOption(fd, level, name, value, length));
+}
+
+/** if_nametoindex(3). */
+export function ifNametoindex(name: string): number {
+  return nameToIndex(name) || answer(-1);
+}
+
+/** if_indextoname(3) into IF_NAMESIZE bytes at this address: 0, or an errno negated. */
+export function ifIndextoname(index: number, name: number): number {
+  return indexToName(index, name) === 0 ? answer(-1) : 0;
+}
+
+/** process_vm_readv(2) and process_vm_writev(2) of this process, one `struct iovec` each. */
+export function copyOwnMemory(way: "read" | "write", local: number, remote: number): number {
+  const call = way === "read" ? readProcess : writeProcess;
+  return answer(call(process.pid, local, 1, remote, 1, 0));
+}
+
+/** A view of memory that must stay where it is for as long as the view is used. */
+export function viewMemory(address: number, size: number): ArrayBuffer {
+  return koffi.view(BigInt(address), size);
+}
+
+/** Calls back from the event loop of this thread whenever the fd is readable, until closed. */
+export function pollReadable(fd: number, onReadable: () => void): { close(): void } {
+  return koffi.node.poll(fd, { readable: true }, onReadable);
 }
 
 /** Zeroed memory that stays where it is until it is freed. */

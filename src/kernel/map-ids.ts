@@ -1,20 +1,9 @@
 import { bpfCall, itself } from "./bpf-call.js";
-import { KernelError } from "./errno.js";
+import { nextId } from "./next-id.js";
 
 /** BPF_MAP_GET_NEXT_ID: the next map id after `id`, or undefined after the last. */
 export function mapNextId(id: number): number | undefined {
-  try {
-    return bpfCall(
-      "MAP_GET_NEXT_ID",
-      12,
-      0,
-      (attr) => attr.setU32(0, id),
-      (_, attr) => attr.getU32(4),
-    );
-  } catch (error) {
-    if (error instanceof KernelError && error.errno === "ENOENT") return undefined;
-    throw error;
-  }
+  return nextId("MAP_GET_NEXT_ID", id);
 }
 
 /** BPF_MAP_GET_FD_BY_ID: a new fd (close-on-exec) of the map with this id. */

@@ -1,4 +1,5 @@
 import { bpfCall } from "./bpf-call.js";
+import { cString } from "./c-string.js";
 
 /** `struct bpf_map_info` as the kernel filled it; fields that it does not know are 0. */
 export interface MapInfo {
@@ -46,9 +47,4 @@ export function mapInfo(fd: number): MapInfo {
       mapExtra: attr.getU64(info + 80),
     }),
   );
-}
-
-function cString(bytes: Buffer): string {
-  const end = bytes.indexOf(0);
-  return bytes.toString("latin1", 0, end < 0 ? bytes.length : end);
 }
