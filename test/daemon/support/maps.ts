@@ -12,7 +12,7 @@ export async function heldHash(
     hold: { name },
   });
   const map = client.map({ held: name });
-  await map.load(elements(count));
+  await map.load(elements(count), { chunkBytes: 32 * 1024 });
   return map;
 }
 
