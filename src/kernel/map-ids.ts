@@ -1,8 +1,12 @@
 import { bpfCall, itself } from "./bpf-call.js";
 import { KernelError } from "./errno.js";
 
+/** Ids are positive ints; the kernel answers EINVAL, not ENOENT, to what lies past them. */
+const LARGEST_ID = 2 ** 31 - 1;
+
 /** BPF_MAP_GET_NEXT_ID: the next map id after `id`, or undefined after the last. */
 export function mapNextId(id: number): number | undefined {
+  if (id >= LARGEST_ID) return undefined;
   try {
     return bpfCall(
       "MAP_GET_NEXT_ID",
