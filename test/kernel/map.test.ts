@@ -72,6 +72,9 @@ describe("a map", () => {
     const last = 0x7ffffffe;
     expect(() => mapGetFdById(last)).toThrow("BPF_MAP_GET_FD_BY_ID: ENOENT");
     expect(mapNextId(last)).toBeUndefined();
+    for (const past of [2 ** 31 - 2, 2 ** 31 - 1, 2 ** 32 - 1]) {
+      expect(mapNextId(past)).toBeUndefined();
+    }
   });
 
   it("is told from what is no map", () => {

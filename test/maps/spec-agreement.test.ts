@@ -75,6 +75,20 @@ describe("checkSpec and the kernel agree", () => {
   });
 
   it.each(TYPES.map((facts) => [facts.name, facts] as const))(
+    "on all flags together that type %s takes one by one",
+    (_, facts) => {
+      const accepted = (table.of(facts.type)?.createFlags ?? 0) & ~STRICTER;
+      // A size that suits stack traces with and without build ids.
+      const valueSize = facts.type === MapType.STACK_TRACE ? 32 : facts.valueSize.always;
+      for (const flags of subsets(FLAGS.filter((flag) => flag & accepted))) {
+        const spec = { ...smallest(facts), valueSize, flags };
+        const isTaken = create(spec, innerMapFd) === "none";
+        expect([flags, check(spec) === undefined]).toEqual([flags, isTaken]);
+      }
+    },
+  );
+
+  it.each(TYPES.map((facts) => [facts.name, facts] as const))(
     "on the smallest map of type %s",
     (name, facts) => {
       const spec = smallest(facts);
@@ -84,6 +98,11 @@ describe("checkSpec and the kernel agree", () => {
     },
   );
 });
+
+/** Every OR of some of these flags, of none and of all. */
+function subsets(flags: readonly number[]): number[] {
+  return flags.reduce((sets, flag) => sets.concat(sets.map((set) => set | flag)), [0]);
+}
 
 function smallest(facts: TypeFacts): MapSpec {
   return {
@@ -179,7 +198,8 @@ function isAffordable(spec: MapSpec): boolean {
   const perCpu = isPerCpu(spec.type);
   const slots = perCpu ? context.possibleCpus.length : 1;
   const bytes = (spec.keySize + spec.valueSize * slots + OVERHEAD) * (spec.maxEntries + 1);
-  const isRefused = check(spec) !== undefined && spec.maxEntries <= 2000;
+  // The kernel looks at the name last, when it has allocated everything.
+  const isRefused = check({ ...spec, name: "" }) !== undefined && spec.maxEntries <= 2000;
   return isRefused || bytes <= (perCpu ? MOST_PER_CPU_BYTES : MOST_BYTES);
 }
 

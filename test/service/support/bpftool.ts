@@ -31,6 +31,13 @@ export function jsonWords(bytes: Uint8Array): Buffer {
   return words.subarray(0, -1);
 }
 
+/** Runs several commands, whether they succeed or not: what each printed. */
+export function bpftoolBatch(commands: readonly string[]): unknown[] {
+  const { answer, code, text } = run(["batch", "file", "-"], `${commands.join("\n")}\n`);
+  if (!Array.isArray(answer)) throw new Error(`bpftool batch: ${code}: ${text}`);
+  return answer.map(({ output }: { output: unknown }) => output);
+}
+
 /** Whether bpftool succeeds. */
 export function bpftoolCan(...args: string[]): boolean {
   return run(args).code === 0;

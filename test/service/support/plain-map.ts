@@ -103,6 +103,7 @@ function disposeWithTest(dispose: () => Promise<void>): void {
 /** The key of element `index`: keys of different indices differ, as far as the size allows. */
 export function sampleKey({ type, keySize }: Shape, index: number): Buffer {
   const key = Buffer.alloc(keySize, PLAIN_TYPES[type].keyed === "bytes" ? 0xa5 : 0);
+  if (keySize === 0) return key;
   if (PLAIN_TYPES[type].keyed === "prefix") {
     // Element 0 is the prefix that covers everything.
     if (index === 0) return key;
