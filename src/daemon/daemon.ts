@@ -90,6 +90,8 @@ function openHub({ watch, listen }: Config, host: MapHost): WatchHub {
     historyBytes: watch.history_bytes,
     defaultIntervalMs: watch.default_interval_ms,
     minIntervalMs: watch.min_interval_ms,
+    tracedIntervalMs: watch.traced_interval_ms,
+    traceRingBytes: watch.trace_ring_bytes,
   };
   return new WatchHub(host, limits, readTokenKey(listen.unix.path));
 }

@@ -105,6 +105,16 @@ export const settingNames: readonly SettingName[] = [
     help: "shortest interval between scans, in milliseconds",
   },
   {
+    path: ["watch", "traced_interval_ms"],
+    flag: "--watch-traced-interval-ms <number>",
+    help: "milliseconds between scans of a traced map where a watch asks for none",
+  },
+  {
+    path: ["watch", "trace_ring_bytes"],
+    flag: "--watch-trace-ring-bytes <size>",
+    help: "ring buffer of the kernel for each traced map: a power of two",
+  },
+  {
     path: ["log", "level"],
     flag: "--log-level <level>",
     help: "trace, debug, info, warn, error or fatal",

@@ -148,6 +148,10 @@ export const settingsSchema = z.strictObject({
       history_bytes: byteSize(64 * KIB, 1024 * GIB).default(16 * MIB),
       default_interval_ms: wholeNumber(10, 3_600_000).default(1000),
       min_interval_ms: wholeNumber(10, 3_600_000).default(10),
+      traced_interval_ms: wholeNumber(10, 3_600_000).default(10_000),
+      trace_ring_bytes: byteSize(64 * KIB, GIB)
+        .refine((bytes) => Number.isInteger(Math.log2(bytes)), "must be a power of two")
+        .default(8 * MIB),
     })
     .prefault({}),
   log: z

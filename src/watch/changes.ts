@@ -1,12 +1,24 @@
 import { GrowingColumn } from "./growing-column.js";
 
 /**
- * Changes as columns; no key stands twice. Plain data, in buffers of its own. Values
- * are of the map's whole stride.
+ * Changes as columns, in order. A key stands twice only in what was traced, where all are
+ * puts or all are deletes. Plain data, in buffers of its own. Values are of the map's whole
+ * stride.
  */
 export interface Changes {
   readonly puts: ChangeColumns & { readonly values: Buffer };
   readonly deletes: ChangeColumns;
+  /** Who did it, one for each put and then each delete; empty where that is not known. */
+  readonly writers: readonly Writer[];
+}
+
+/** Who changed an element. */
+export interface Writer {
+  readonly pid: number;
+  readonly comm: string;
+  readonly kind: "syscall" | "program";
+  /** The kernel's monotonic clock, in nanoseconds. */
+  readonly monotonicNs: bigint;
 }
 
 /** The keys of changes of one kind, and the values before. */
@@ -32,6 +44,8 @@ export class ChangeLog {
   readonly #puts = new Side();
   readonly #deletes = new Side();
   readonly #values = new GrowingColumn();
+  readonly #putters: Writer[] = [];
+  readonly #deleters: Writer[] = [];
 
   constructor(keySize: number, stride: number) {
     this.#keySize = keySize;
@@ -44,13 +58,15 @@ export class ChangeLog {
   }
 
   /** An element that was added or changed. */
-  put(keys: Buffer, keyAt: number, value: ValueAt, previous?: ValueAt): void {
+  put(keys: Buffer, keyAt: number, value: ValueAt, previous?: ValueAt, writer?: Writer): void {
+    if (writer) this.#putters.push(writer);
     this.#puts.add(keys, keyAt, this.#keySize, this.#stride, previous);
     this.#values.append(value.values, value.at, this.#stride);
   }
 
   /** An element that was deleted. */
-  delete(keys: Buffer, keyAt: number, previous?: ValueAt): void {
+  delete(keys: Buffer, keyAt: number, previous?: ValueAt, writer?: Writer): void {
+    if (writer) this.#deleters.push(writer);
     this.#deletes.add(keys, keyAt, this.#keySize, this.#stride, previous);
   }
 
@@ -59,7 +75,28 @@ export class ChangeLog {
     return {
       puts: { ...this.#puts.take(), values: this.#values.bytes },
       deletes: this.#deletes.take(),
+      writers: [...this.#putters, ...this.#deleters],
     };
+  }
+
+  /** The same changes without those of some keys. */
+  without(isDropped: (keys: Buffer, keyAt: number) => boolean): ChangeLog {
+    const { puts, deletes } = this.take();
+    const kept = new ChangeLog(this.#keySize, this.#stride);
+    const placed = (values: Buffer, index: number) => ({ values, at: index * this.#stride });
+    const previousOf = (side: ChangeColumns, index: number) =>
+      side.hasPrevious[index] === 1 ? placed(side.previous, index) : undefined;
+    for (let index = 0; index < puts.count; index++) {
+      const keyAt = index * this.#keySize;
+      if (isDropped(puts.keys, keyAt)) continue;
+      kept.put(puts.keys, keyAt, placed(puts.values, index), previousOf(puts, index));
+    }
+    for (let index = 0; index < deletes.count; index++) {
+      const keyAt = index * this.#keySize;
+      if (isDropped(deletes.keys, keyAt)) continue;
+      kept.delete(deletes.keys, keyAt, previousOf(deletes, index));
+    }
+    return kept;
   }
 }
 
@@ -96,9 +133,13 @@ class Side {
 const YES = Buffer.of(1);
 const NO = Buffer.of(0);
 
+/** About what a writer takes in memory. */
+const WRITER_BYTES = 100;
+
 /** Bytes that changes take. */
-export function changesBytes({ puts, deletes }: Changes): number {
+export function changesBytes({ puts, deletes, writers }: Changes): number {
   return (
+    writers.length * WRITER_BYTES +
     puts.keys.length +
     puts.values.length +
     puts.previous.length +
@@ -127,8 +168,9 @@ export function memoryOf(column: Buffer): ArrayBuffer {
 }
 
 /** Changes that came from another thread, where buffers arrive as plain arrays. */
-export function receivedChanges({ puts, deletes }: Changes): Changes {
+export function receivedChanges({ puts, deletes, writers }: Changes): Changes {
   return {
+    writers,
     puts: { ...receivedColumns(puts), values: asBuffer(puts.values) },
     deletes: receivedColumns(deletes),
   };

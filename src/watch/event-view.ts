@@ -5,7 +5,7 @@ import {
   valueCopier,
   viewedValueSize,
 } from "../maps/index.js";
-import type { ChangeColumns } from "./changes.js";
+import type { ChangeColumns, Changes, Writer } from "./changes.js";
 import { GrowingColumn } from "./growing-column.js";
 import type { Revision } from "./history.js";
 import type { KeyChooser } from "./watch-filter.js";
@@ -49,6 +49,13 @@ export class EventView {
     return writer.take();
   }
 
+  /** The messages of one revision: all its changes, in order. */
+  ofRevision({ number, changes, scan }: Revision): WatchEvents[] {
+    const writer = this.#writer(number, false, scan.startedMs, scan.finishedMs);
+    this.#tell(changes, writer, undefined);
+    return writer.take();
+  }
+
   /**
    * The messages of revisions, oldest first, as if they were one: of several changes of
    * a key only the last is told.
@@ -58,20 +65,26 @@ export class EventView {
     const last = revisions.at(-1);
     if (!first || !last) return [];
     const writer = this.#writer(last.number, false, first.scan.startedMs, last.scan.finishedMs);
-    const told = revisions.length > 1 ? new KeyIndex(this.#layout.keySize) : undefined;
-    for (const { changes } of revisions.toReversed()) {
-      this.#each(changes.puts, told, (index, keyAt) => {
-        const { keys, values } = changes.puts;
-        const at = index * this.#layout.valueStride;
-        const previous = this.#previous(changes.puts, index);
-        if (previous && !told && this.#looksSame(values, at, previous)) return;
-        writer.put(keys, keyAt, values, at, previous);
-      });
-      this.#each(changes.deletes, told, (index, keyAt) => {
-        writer.delete(changes.deletes.keys, keyAt, this.#previous(changes.deletes, index));
-      });
-    }
+    // What was traced can have a key twice in one revision.
+    const isPlain = revisions.length === 1 && first.changes.writers.length === 0;
+    const told = isPlain ? undefined : new KeyIndex(this.#layout.keySize);
+    for (const { changes } of revisions.toReversed()) this.#tell(changes, writer, told);
     return writer.take();
+  }
+
+  /** Tells changes: in order, or where `told` is given from the last on, each key once. */
+  #tell(changes: Changes, writer: EventWriter, told: KeyIndex | undefined): void {
+    const { puts, deletes, writers } = changes;
+    this.#each(puts, told, (index, keyAt) => {
+      const at = index * this.#layout.valueStride;
+      const previous = this.#previous(puts, index);
+      if (previous && !told && this.#looksSame(puts.values, at, previous)) return;
+      writer.put(puts.keys, keyAt, puts.values, at, previous, writers[index]);
+    });
+    this.#each(deletes, told, (index, keyAt) => {
+      const previous = this.#previous(deletes, index);
+      writer.delete(deletes.keys, keyAt, previous, writers[puts.count + index]);
+    });
   }
 
   #writer(revision: number, initial: boolean, after: number, before: number): EventWriter {
@@ -88,7 +101,8 @@ export class EventView {
     told: KeyIndex | undefined,
     use: (index: number, keyAt: number) => void,
   ): void {
-    for (let index = 0; index < side.count; index++) {
+    for (let step = 0; step < side.count; step++) {
+      const index = told ? side.count - 1 - step : step;
       const keyAt = index * this.#layout.keySize;
       if (this.#isChosen && !this.#isChosen(side.keys, keyAt)) continue;
       if (told) {
@@ -142,16 +156,25 @@ class EventWriter {
     this.#scratch = Buffer.alloc(stride);
   }
 
-  put(keys: Buffer, keyAt: number, values: Buffer, at: number, previous?: PlacedValue): void {
+  put(
+    keys: Buffer,
+    keyAt: number,
+    values: Buffer,
+    at: number,
+    previous?: PlacedValue,
+    writer?: Writer,
+  ): void {
     const message = this.#next();
+    if (writer) message.putters.push(writer);
     message.puts++;
     message.putKeys.append(keys, keyAt, this.#keySize);
     this.#appendValue(message.values, values, at);
     this.#appendPrevious(message.putPrevious, message.putPresent, previous);
   }
 
-  delete(keys: Buffer, keyAt: number, previous?: PlacedValue): void {
+  delete(keys: Buffer, keyAt: number, previous?: PlacedValue, writer?: Writer): void {
     const message = this.#next();
+    if (writer) message.deleters.push(writer);
     message.deletes++;
     message.deleteKeys.append(keys, keyAt, this.#keySize);
     this.#appendPrevious(message.deletePrevious, message.deletePresent, previous);
@@ -176,6 +199,7 @@ class EventWriter {
       ...this.#frame,
       puts: { count: message.puts, keys: message.putKeys.bytes, values: message.values.bytes },
       deletes: { count: message.deletes, keys: message.deleteKeys.bytes },
+      writers: message.writers,
       ...(this.#withPrevious && {
         previous: {
           values: Buffer.concat([message.putPrevious.bytes, message.deletePrevious.bytes]),
@@ -206,6 +230,8 @@ class EventWriter {
 class EventColumns {
   puts = 0;
   deletes = 0;
+  readonly putters: Writer[] = [];
+  readonly deleters: Writer[] = [];
   readonly putKeys = new GrowingColumn();
   readonly values = new GrowingColumn();
   readonly putPrevious = new GrowingColumn();
@@ -213,4 +239,10 @@ class EventColumns {
   readonly deleteKeys = new GrowingColumn();
   readonly deletePrevious = new GrowingColumn();
   readonly deletePresent: boolean[] = [];
+
+  /** One for each put and then each delete; none where one of them is not known. */
+  get writers(): Writer[] {
+    const writers = [...this.putters, ...this.deleters];
+    return writers.length === this.puts + this.deletes ? writers : [];
+  }
 }

@@ -6,6 +6,8 @@ export interface Revision {
   readonly number: number;
   readonly changes: Changes;
   readonly scan: Scan;
+  /** Traced calls that were lost before it. */
+  readonly lost: number;
 }
 
 /** The last revisions of one map, as many as fit into a number of bytes. */
@@ -16,6 +18,7 @@ export class History {
   /** The last revision that was dropped, or that the history began after. */
   #droppedTo: number;
   #latest: number;
+  #lost = 0;
 
   /** @param start the revision that the map's contents are known at */
   constructor(maxBytes: number, start: number) {
@@ -32,7 +35,8 @@ export class History {
   /** Adds what came after the latest revision. */
   append(changes: Changes, scan: Scan): void {
     this.#latest++;
-    this.#revisions.push({ number: this.#latest, changes, scan });
+    this.#revisions.push({ number: this.#latest, changes, scan, lost: this.#lost });
+    this.#lost = 0;
     this.#bytes += changesBytes(changes);
     while (this.#bytes > this.#maxBytes) this.#drop();
   }
@@ -43,7 +47,11 @@ export class History {
     return this.#revisions.slice(revision - this.#droppedTo);
   }
 
-  /** Changes that came after a revision and were dropped, as far as that is known. */
+  /** Notes that traced calls were lost after the latest revision. */
+  lose(calls: number): void {
+    this.#lost += calls;
+  }
+
   #drop(): void {
     const oldest = this.#revisions.shift();
     if (!oldest) return;

@@ -6,7 +6,17 @@ import { asBuffer, type Changes, receivedChanges } from "./changes.js";
 import { History } from "./history.js";
 import { PollSchedule } from "./poll-schedule.js";
 import type { WatchLimits } from "./watch-limits.js";
-import type { Scan, SnapshotChunk, WatchCommand, WatchReport } from "./watch-protocol.js";
+import type {
+  Scan,
+  SnapshotChunk,
+  Source,
+  WatchArgs,
+  WatchCommand,
+  WatchReport,
+} from "./watch-protocol.js";
+
+/** How soon a map is noticed to be gone, however seldom it is scanned. */
+const LIFE_CHECK_MS = 1000;
 
 /** The contents of a map as of a revision. */
 export interface Snapshot {
@@ -33,23 +43,35 @@ export class MapFeed {
   readonly bell = new Bell();
   readonly #host: MapHost;
   readonly #target: ScanTarget;
+  readonly #traceRingBytes: number;
   readonly #commands = new AsyncQueue<WatchCommand>();
   readonly #pending: Pending[] = [];
   readonly #history: History;
   readonly #stop = new AbortController();
-  readonly #waiting: ((snapshot: Snapshot) => void)[] = [];
+  readonly #waiting: ((snapshot: Snapshot | undefined) => void)[] = [];
   #chunks: SnapshotChunk[] = [];
   #shared: WeakRef<Snapshot> | undefined;
   #timer: NodeJS.Timeout | undefined;
+  readonly #lifeTimer: NodeJS.Timeout;
+  /** Whether something was written that the scan which runs may have passed. */
+  #isStale = false;
   #lastScan: Scan | undefined;
+  #source: Source = {
+    kind: "poll",
+    reason: "scans are enough for LATEST; ask for EVERY_CALL or BEST_AVAILABLE to trace",
+  };
+  #tracing: Promise<Source> | undefined;
+  #onTracing: (source: Source) => void = () => {};
   #end: { readonly error?: unknown } | undefined;
 
   constructor(host: MapHost, threads: ThreadPool, map: OpenMap, limits: WatchLimits) {
     this.id = map.info.id;
     this.#host = host;
     this.#target = scanTarget(host, map);
+    this.#traceRingBytes = limits.traceRingBytes;
     this.schedule = new PollSchedule(limits.cpuShare);
     this.#history = new History(limits.historyBytes, 0);
+    this.#lifeTimer = setInterval(() => this.#open()?.close(), LIFE_CHECK_MS);
     void this.#run(threads);
   }
 
@@ -68,24 +90,46 @@ export class MapFeed {
     return this.#end;
   }
 
-  /** Scans as soon as may be, for what is written many elements at a time. */
-  hurry(): void {
-    this.#scan();
+  /** What changes are learnt from now. */
+  get source(): Source {
+    return this.#source;
   }
 
-  /** Looks at keys that the service has just written. */
-  look(keys: Uint8Array): void {
+  /** Traces the map from now on, as well as this kernel allows it; answers what it got. */
+  trace(): Promise<Source> {
+    this.#tracing ??= new Promise((resolve) => {
+      this.#onTracing = resolve;
+      this.#ask({ type: "trace", mapId: this.id }, undefined);
+    });
+    return this.#tracing;
+  }
+
+  /** Tells of keys that the service has just written, or of any number of them. */
+  wrote(keys: Uint8Array | undefined): void {
+    // What is traced tells of the service's calls as of all others, and in their order.
+    if (this.#source.kind === "poll") this.#touched(keys);
+  }
+
+  #touched(keys: Uint8Array | undefined): void {
     // The first scan will see them; there is nothing to compare with before it.
     if (this.#lastScan === undefined) return;
-    const map = this.#open();
-    if (map) this.#ask({ type: "look", fd: map.fd, keys }, map);
+    if (keys) {
+      const map = this.#open();
+      if (map) this.#ask({ type: "look", fd: map.fd, keys }, map);
+    } else {
+      this.#scan();
+    }
   }
 
-  /** The map's contents as of the latest revision. Subscribers of one revision share it. */
-  snapshot(): Promise<Snapshot> {
+  /**
+   * The map's contents as of the latest revision; undefined where the feed has ended.
+   * Subscribers of one revision share it.
+   */
+  async snapshot(): Promise<Snapshot | undefined> {
     const shared = this.#shared?.deref();
-    if (shared && this.#history.after(shared.revision)) return Promise.resolve(shared);
-    const promise = new Promise<Snapshot>((resolve) => this.#waiting.push(resolve));
+    if (shared && this.#history.after(shared.revision)) return shared;
+    if (this.#end) return undefined;
+    const promise = new Promise<Snapshot | undefined>((resolve) => this.#waiting.push(resolve));
     if (this.#waiting.length === 1) this.#ask({ type: "snapshot" }, undefined);
     return promise;
   }
@@ -93,21 +137,32 @@ export class MapFeed {
   /** Notes that the schedule has changed, and scans when it is time. */
   reschedule(): void {
     clearTimeout(this.#timer);
-    if (this.#end || this.#pending.some(({ command }) => command === "scan")) return;
+    if (this.#end || this.#isScanning) return;
     const { delayMs } = this.schedule;
     if (delayMs < Number.POSITIVE_INFINITY) this.#timer = setTimeout(() => this.#scan(), delayMs);
   }
 
+  get #isScanning(): boolean {
+    return this.#pending.some(({ command }) => command === "scan");
+  }
+
   /** Ends the feed: nobody watches any more. */
   close(): void {
-    clearTimeout(this.#timer);
+    this.#stopTimers();
     this.#commands.close();
     this.#stop.abort();
   }
 
+  #stopTimers(): void {
+    clearTimeout(this.#timer);
+    clearInterval(this.#lifeTimer);
+  }
+
+  /** Scans now; where a scan runs, another one follows it. */
   #scan(): void {
     clearTimeout(this.#timer);
-    if (this.#end || this.#pending.some(({ command }) => command === "scan")) return;
+    this.#isStale = this.#isScanning;
+    if (this.#end || this.#isScanning) return;
     const map = this.#open();
     if (!map) return;
     this.schedule.started();
@@ -127,7 +182,11 @@ export class MapFeed {
 
   async #run(threads: ThreadPool): Promise<void> {
     const { dedupMemoryBytes } = this.#host.limits;
-    const args = { target: this.#target, dedupMemoryBytes };
+    const args: WatchArgs = {
+      target: this.#target,
+      dedupMemoryBytes,
+      traceRingBytes: this.#traceRingBytes,
+    };
     try {
       const reports = threads.run<WatchReport, void>(
         "watch",
@@ -144,19 +203,46 @@ export class MapFeed {
   }
 
   #take(report: WatchReport): void {
-    if (report.type === "chunk") {
-      this.#chunks.push(receivedChunk(report.chunk));
-      return;
-    }
-    this.#pending.shift()?.map?.close();
-    if (report.type === "snapshotDone") this.#shareSnapshot();
-    else this.#learn(report.scan, receivedChanges(report.changes));
-    if (report.type === "scanned") {
-      this.#lastScan = report.scan;
-      this.schedule.finished(report.scan.busyMs);
-      this.reschedule();
+    switch (report.type) {
+      case "chunk":
+        this.#chunks.push(receivedChunk(report.chunk));
+        return;
+      case "traced":
+        this.#learn(report.scan, receivedChanges(report.changes));
+        break;
+      case "touched":
+        this.#touched(report.keys);
+        return;
+      case "lost":
+        this.#history.lose(report.calls);
+        this.#scan();
+        break;
+      default:
+        this.#pending.shift()?.map?.close();
+        this.#takeAnswer(report);
     }
     this.bell.ring();
+  }
+
+  #takeAnswer(report: WatchReport & { type: WatchAnswer }): void {
+    switch (report.type) {
+      case "snapshotDone":
+        this.#shareSnapshot();
+        break;
+      case "tracing":
+        this.#source = report.source;
+        this.#onTracing(report.source);
+        break;
+      case "looked":
+        this.#learn(report.scan, receivedChanges(report.changes));
+        break;
+      case "scanned":
+        this.#learn(report.scan, receivedChanges(report.changes));
+        this.#lastScan = report.scan;
+        this.schedule.finished(report.scan.busyMs);
+        if (this.#isStale) this.#scan();
+        else this.reschedule();
+    }
   }
 
   #learn(scan: Scan, changes: Changes): void {
@@ -177,10 +263,15 @@ export class MapFeed {
 
   #finish(end: { readonly error?: unknown }): void {
     this.#end ??= end;
-    clearTimeout(this.#timer);
+    this.#stopTimers();
+    this.#onTracing(this.#source);
+    for (const resolve of this.#waiting.splice(0)) resolve(undefined);
     this.bell.ring();
   }
 }
+
+/** The reports that answer a command. */
+type WatchAnswer = "scanned" | "looked" | "snapshotDone" | "tracing";
 
 /** Buffers come from another thread as plain arrays. */
 function receivedChunk(chunk: SnapshotChunk): SnapshotChunk {

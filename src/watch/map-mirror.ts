@@ -1,5 +1,5 @@
 import { clearHostBits, type ElementSource, type MapLayout, MapPicture } from "../maps/index.js";
-import { ChangeLog } from "./changes.js";
+import { ChangeLog, type Writer } from "./changes.js";
 import type { ExactReader } from "./exact-reader.js";
 import { Shadow } from "./shadow.js";
 import { TouchedKeys } from "./touched-keys.js";
@@ -9,6 +9,13 @@ import { TouchedKeys } from "./touched-keys.js";
  * element inside its hash bucket, by a few places.
  */
 const WINDOW = 64;
+
+/** A put, or a delete where there is no value, that was traced. */
+export interface TracedChange {
+  readonly key: Buffer;
+  readonly value: Buffer | undefined;
+  readonly writer: Writer;
+}
 
 /**
  * What subscribers were told that a map holds, and how a walk over the map turns into
@@ -79,6 +86,10 @@ export class MapMirror {
     this.#confirmLost(reader);
     this.#shadow.finishWalk();
     this.#isFirstWalk = false;
+    // What was told of a key meanwhile is newer than what the walk has met.
+    if (!this.#touched.isEmpty) {
+      this.#changes = this.#changes.without((keys, at) => !!this.#touched.find(keys, at));
+    }
     this.#touched.finishWalk((keys, keyAt, { told, met }) => {
       const previous = told && { values: told, at: 0 };
       if (met && !(told && met.equals(told))) {
@@ -110,6 +121,24 @@ export class MapMirror {
       this.#touched.tell(keys, at, value);
     }
     return log;
+  }
+
+  /** Takes over what was traced, in order; answers it in logs of one kind of change each. */
+  trace(records: readonly TracedChange[]): ChangeLog[] {
+    const logs: ChangeLog[] = [];
+    let isPut: boolean | undefined;
+    for (const { key, value, writer } of records) {
+      this.#normalise(key, 1);
+      if (isPut !== (value !== undefined)) logs.push(this.#newLog());
+      isPut = value !== undefined;
+      const told = this.#touched.find(key, 0)?.told;
+      const previous = told && { values: told, at: 0 };
+      const log = logs.at(-1);
+      if (value) log?.put(key, 0, { values: value, at: 0 }, previous, writer);
+      else log?.delete(key, 0, previous, writer);
+      this.#touched.tell(key, 0, value);
+    }
+    return logs;
   }
 
   /** Calls back for every element as it was told. */

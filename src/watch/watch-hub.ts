@@ -7,6 +7,8 @@ import type { WatchLimits } from "./watch-limits.js";
 /** A subscriber's place in a feed. */
 export interface FeedLease {
   readonly feed: MapFeed;
+  /** Asks for scans at this interval at least, in milliseconds. */
+  want(intervalMs: number): void;
   /** Leaves the feed, which ends with its last subscriber. */
   release(): void;
 }
@@ -41,8 +43,8 @@ export class WatchHub {
     return count;
   }
 
-  /** Joins the feed of an open map; `intervalMs` is the interval between scans asked for. */
-  join(map: OpenMap, intervalMs: number): FeedLease {
+  /** Joins the feed of an open map. */
+  join(map: OpenMap): FeedLease {
     if (this.watchCount >= this.limits.maxWatches) {
       throw limitError(`${this.limits.maxWatches} watches run already (watch.max_watches)`);
     }
@@ -50,9 +52,11 @@ export class WatchHub {
     const { feed } = entry;
     const who = {};
     entry.subscribers++;
-    feed.schedule.want(who, Math.max(intervalMs, this.limits.minIntervalMs));
-    feed.reschedule();
-    return { feed, release: () => this.#leave(entry, who) };
+    const want = (intervalMs: number) => {
+      feed.schedule.want(who, Math.max(intervalMs, this.limits.minIntervalMs));
+      feed.reschedule();
+    };
+    return { feed, want, release: () => this.#leave(entry, who) };
   }
 
   /** Ends all feeds and their threads. */
@@ -88,9 +92,7 @@ export class WatchHub {
   }
 
   #wrote(mapId: number, keys: Uint8Array | undefined): void {
-    const feed = this.#feeds.get(mapId)?.feed;
-    if (keys) feed?.look(keys);
-    else feed?.hurry();
+    this.#feeds.get(mapId)?.feed.wrote(keys);
   }
 }
 

@@ -1,91 +1,132 @@
+import { EpollWaiter } from "../kernel/index.js";
 import { type JobContext, MAX_RESTARTS, openSource, stretchFor } from "../maps/index.js";
-import { type ChangeLog, type Changes, changesBuffers, memoryOf } from "./changes.js";
+import { asBuffer, type ChangeLog, type Changes, changesBuffers, memoryOf } from "./changes.js";
 import { ExactReader } from "./exact-reader.js";
 import { GrowingColumn } from "./growing-column.js";
 import { MapMirror } from "./map-mirror.js";
-import type { Scan, WatchArgs, WatchCommand, WatchReport } from "./watch-protocol.js";
+import { MapTracer } from "./trace/map-tracer.js";
+import type { Scan, Source, WatchArgs, WatchCommand, WatchReport } from "./watch-protocol.js";
 
 /** Payload of a snapshot's chunk to aim at, in bytes. */
 const CHUNK_BYTES = 1 << 18;
 
 /** Mirrors one map for as long as anybody watches it; lives in a watch thread. */
 export async function watchJob(args: WatchArgs, context: JobContext): Promise<void> {
-  const mirror = new MapMirror(args.target.layout, args.target.keyKind);
-  for await (const command of context.inputs<WatchCommand>()) {
-    if (command.type === "scan") await scan(args, command.fd, mirror, context);
-    else if (command.type === "look") await look(args, command, mirror, context);
-    else await snapshot(args, mirror, context);
+  const job = new WatchJob(args, context);
+  try {
+    for await (const command of context.inputs<WatchCommand>()) await job.obey(command);
+  } finally {
+    job.close();
   }
 }
 
-async function scan(
-  args: WatchArgs,
-  fd: number,
-  mirror: MapMirror,
-  context: JobContext,
-): Promise<void> {
-  const target = { ...args.target, fd };
-  const clock = new ScanClock(mirror);
-  const source = openSource(target, {
-    stretch: stretchFor(target.layout),
-    dedupMemoryBytes: args.dedupMemoryBytes,
-    maxRestarts: MAX_RESTARTS,
-  });
-  const reader = new ExactReader(target);
-  try {
-    mirror.startWalk();
-    while (clock.measure(() => source.next())) {
-      clock.measure(() => mirror.meet(source));
-      await context.turn();
+class WatchJob {
+  readonly #args: WatchArgs;
+  readonly #context: JobContext;
+  readonly #mirror: MapMirror;
+  #tracer: MapTracer | undefined;
+  #waiter: EpollWaiter | undefined;
+
+  constructor(args: WatchArgs, context: JobContext) {
+    this.#args = args;
+    this.#context = context;
+    this.#mirror = new MapMirror(args.target.layout, args.target.keyKind);
+  }
+
+  obey(command: WatchCommand): Promise<void> {
+    switch (command.type) {
+      case "scan":
+        return this.#scan(command.fd);
+      case "look":
+        return this.#look(command.fd, command.keys);
+      case "snapshot":
+        return this.#snapshot();
+      case "trace":
+        return this.#trace(command.mapId);
     }
-    const log = clock.measure(() => mirror.finishWalk(reader));
-    const complete = source.stats.incomplete === undefined;
-    await report(context, "scanned", clock.finish(complete), log);
-  } finally {
-    reader.release();
-    source.release();
   }
-}
 
-async function look(
-  args: WatchArgs,
-  { fd, keys }: WatchCommand & { type: "look" },
-  mirror: MapMirror,
-  context: JobContext,
-): Promise<void> {
-  const clock = new ScanClock(mirror);
-  const reader = new ExactReader({ ...args.target, fd });
-  try {
-    const column = Buffer.from(keys.buffer, keys.byteOffset, keys.length);
-    const log = clock.measure(() => mirror.look(column, reader));
-    await report(context, "looked", clock.finish(true), log);
-  } finally {
-    reader.release();
+  close(): void {
+    this.#tracer?.close();
+    this.#waiter?.close();
   }
-}
 
-async function report(
-  context: JobContext,
-  type: "scanned" | "looked",
-  scan: Scan,
-  log: ChangeLog,
-): Promise<void> {
-  const changes: Changes = log.take();
-  const message: WatchReport = { type, scan, changes };
-  await context.send(message, changesBuffers(changes));
-}
-
-/** Sends the mirror as it stands: nothing else is done meanwhile, so it is of one revision. */
-async function snapshot(args: WatchArgs, mirror: MapMirror, context: JobContext): Promise<void> {
-  const { keySize, valueStride } = args.target.layout;
-  const chunks = new SnapshotChunks(keySize, valueStride);
-  mirror.visit((...element) => chunks.add(...element));
-  for (const chunk of chunks.take()) {
-    const message: WatchReport = { type: "chunk", chunk };
-    await context.send(message, [chunk.keys, chunk.values].map(memoryOf));
+  async #scan(fd: number): Promise<void> {
+    const mirror = this.#mirror;
+    const target = { ...this.#args.target, fd };
+    const clock = new ScanClock(mirror);
+    const source = openSource(target, {
+      stretch: stretchFor(target.layout),
+      dedupMemoryBytes: this.#args.dedupMemoryBytes,
+      maxRestarts: MAX_RESTARTS,
+    });
+    const reader = new ExactReader(target);
+    try {
+      mirror.startWalk();
+      while (clock.measure(() => source.next())) {
+        clock.measure(() => mirror.meet(source));
+        await this.#context.turn();
+      }
+      // Traced calls that the walk has seen the effect of must not be told after it.
+      this.#tracer?.absorb();
+      const log = clock.measure(() => mirror.finishWalk(reader));
+      const complete = source.stats.incomplete === undefined;
+      await this.#report("scanned", clock.finish(complete), log);
+    } finally {
+      reader.release();
+      source.release();
+    }
   }
-  const done: WatchReport = { type: "snapshotDone" };
-  await context.send(done, []);
+
+  async #look(fd: number, keys: Uint8Array): Promise<void> {
+    const clock = new ScanClock(this.#mirror);
+    const reader = new ExactReader({ ...this.#args.target, fd });
+    try {
+      const log = clock.measure(() => this.#mirror.look(asBuffer(keys), reader));
+      await this.#report("looked", clock.finish(true), log);
+    } finally {
+      reader.release();
+    }
+  }
+
+  async #trace(mapId: number): Promise<void> {
+    const { target, traceRingBytes } = this.#args;
+    this.#waiter = EpollWaiter.open();
+    const tracer = MapTracer.open(
+      target,
+      mapId,
+      traceRingBytes,
+      this.#mirror,
+      this.#context,
+      this.#waiter,
+    );
+    if (typeof tracer !== "string") this.#tracer = tracer;
+    const source: Source =
+      typeof tracer === "string" ? { kind: "poll", reason: tracer } : tracer.source;
+    await this.#send({ type: "tracing", source }, []);
+  }
+
+  /** Sends the mirror as it stands: all is queued at once, so it is of one revision. */
+  async #snapshot(): Promise<void> {
+    const { keySize, valueStride } = this.#args.target.layout;
+    const chunks = new SnapshotChunks(keySize, valueStride);
+    this.#mirror.visit((...element) => chunks.add(...element));
+    const sending = chunks
+      .take()
+      .map((chunk) =>
+        this.#send({ type: "chunk", chunk }, [chunk.keys, chunk.values].map(memoryOf)),
+      );
+    await Promise.all([...sending, this.#send({ type: "snapshotDone" }, [])]);
+  }
+
+  async #report(type: "scanned" | "looked", scan: Scan, log: ChangeLog): Promise<void> {
+    const changes: Changes = log.take();
+    await this.#send({ type, scan, changes }, changesBuffers(changes));
+  }
+
+  #send(report: WatchReport, transfer: ArrayBuffer[]): Promise<void> {
+    return this.#context.send(report, transfer);
+  }
 }
 
 class SnapshotChunks {

@@ -14,4 +14,8 @@ export interface WatchLimits {
   readonly defaultIntervalMs: number;
   /** Shortest interval between scans, in milliseconds. */
   readonly minIntervalMs: number;
+  /** Interval between scans of a map that is traced, where a watch asks for none, in milliseconds. */
+  readonly tracedIntervalMs: number;
+  /** Bytes of the kernel's ring buffer for each traced map: a power of two, whole pages. */
+  readonly traceRingBytes: number;
 }

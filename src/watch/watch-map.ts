@@ -94,6 +94,7 @@ class MapStream {
   readonly #lease: FeedLease;
   readonly #feed: MapFeed;
   readonly #bookmarkMs: number;
+  #tellsEveryCall = false;
   #revision = 0;
   #bookmarkDue = 0;
 
@@ -115,7 +116,7 @@ class MapStream {
       this.#record = recordOf(hub.host, map);
       const isChosen = compileWatchFilter(request.filter, map.layout, keyKind);
       this.#view = new EventView(map.layout, isChosen, request);
-      this.#lease = hub.join(map, request.pollIntervalMs ?? hub.limits.defaultIntervalMs);
+      this.#lease = hub.join(map);
     } finally {
       map.close();
     }
@@ -125,6 +126,7 @@ class MapStream {
   async *run(resume: StreamPosition | undefined, isRecreated: boolean): AsyncGenerator<WatchItem> {
     try {
       if (isRecreated) yield resync("map_recreated");
+      await this.#chooseSource();
       yield this.#created();
       if (!(await this.#firstScan())) return yield* this.#gone();
       yield* this.#start(resume, isRecreated);
@@ -134,13 +136,30 @@ class MapStream {
     }
   }
 
+  /** Starts to trace where that is asked for, and asks for scans as often as is needed. */
+  async #chooseSource(): Promise<void> {
+    const { fidelity, pollIntervalMs } = this.#request;
+    const { defaultIntervalMs, tracedIntervalMs } = this.#hub.limits;
+    const source = fidelity === "latest" ? this.#feed.source : await this.#feed.trace();
+    const isTraced = source.kind === "trace";
+    if (fidelity === "every_call" && !isTraced) {
+      throw new MapError(
+        "FIDELITY_NOT_AVAILABLE",
+        `map ${this.#feed.id}: not every call can be told, because ${source.reason}; ask for LATEST or BEST_AVAILABLE`,
+        { metadata: { map: String(this.#feed.id), source: source.kind } },
+      );
+    }
+    this.#tellsEveryCall = isTraced && fidelity !== "latest";
+    this.#lease.want(pollIntervalMs ?? (isTraced ? tracedIntervalMs : defaultIntervalMs));
+  }
+
   #created(): WatchItem {
     return {
       kind: "created",
       map: this.#record,
       valueStride: this.#view.valueStride,
-      source: "poll",
-      sourceReason: "this daemon learns changes by scans only",
+      source: this.#feed.source,
+      fidelity: this.#tellsEveryCall ? "every_call" : "latest",
       intervalMs: this.#feed.schedule.intervalMs,
       epoch: this.#hub.epoch,
     };
@@ -179,13 +198,14 @@ class MapStream {
     return this.#feed.history.after(position.revision) ? undefined : "history_expired";
   }
 
-  async *#startOver(reason: ResyncReason): AsyncGenerator<WatchItem> {
-    yield resync(reason);
+  async *#startOver(reason: ResyncReason, lost = 0): AsyncGenerator<WatchItem> {
+    yield resync(reason, lost);
     yield* this.#snapshot();
   }
 
   async *#snapshot(): AsyncGenerator<WatchItem> {
-    const snapshot: Snapshot = await this.#feed.snapshot();
+    const snapshot: Snapshot | undefined = await this.#feed.snapshot();
+    if (!snapshot) return; // the feed has ended, which is told next
     const { revision, scan } = snapshot;
     for (const chunk of snapshot.chunks) {
       for (const events of this.#view.ofSnapshot(chunk, revision, scan)) {
@@ -203,10 +223,18 @@ class MapStream {
       if (!revisions) {
         // The reader was slower than the history is long.
         yield* this.#startOver("overflow");
+        if (this.#hasEnded()) return yield* this.#gone();
+        continue;
+      }
+      const lost = revisions.reduce((sum, revision) => sum + revision.lost, 0);
+      if (this.#tellsEveryCall && lost > 0) {
+        yield* this.#startOver("trace_lost", lost);
         continue;
       }
       this.#revision = this.#feed.history.latest;
-      const messages = this.#view.ofRevisions(revisions);
+      const messages = this.#tellsEveryCall
+        ? revisions.flatMap((revision) => this.#view.ofRevision(revision))
+        : this.#view.ofRevisions(revisions);
       for (const events of messages) yield { kind: "events", events };
       if (messages.length > 0) this.#wantBookmarkWithin(BOOKMARK_AFTER_CHANGES_MS);
       const { lastScan } = this.#feed;
@@ -267,8 +295,8 @@ class MapStream {
   }
 }
 
-function resync(reason: ResyncReason): WatchItem {
-  return { kind: "resync", reason, lost: 0 };
+function resync(reason: ResyncReason, lost = 0): WatchItem {
+  return { kind: "resync", reason, lost };
 }
 
 /** Refuses what cannot be watched; answers what the map's keys are. */
@@ -278,13 +306,6 @@ function checkRequest(host: MapHost, map: OpenMap, request: WatchRequest): strin
   const keyKind = host.capabilities.of(map.info.type)?.keyKind ?? "bytes";
   checkWatchFilter(request.filter, map.layout, keyKind);
   checkCpu(map, request.cpuView, "cpu_view");
-  if (request.fidelity === "every_call") {
-    throw new MapError(
-      "FIDELITY_NOT_AVAILABLE",
-      `${map.label}: this daemon learns changes by scans only, so it cannot tell every call; ask for LATEST or BEST_AVAILABLE`,
-      { metadata: { map: map.label } },
-    );
-  }
   return keyKind;
 }
 

@@ -8,14 +8,32 @@ import type { Changes } from "./changes.js";
 export type WatchCommand =
   | { readonly type: "scan"; readonly fd: number }
   | { readonly type: "look"; readonly fd: number; readonly keys: Uint8Array }
-  | { readonly type: "snapshot" };
+  | { readonly type: "snapshot" }
+  | { readonly type: "trace"; readonly mapId: number };
 
 /** What the job answers: any number of chunks to a snapshot, then one last word to each. */
 export type WatchReport =
   | { readonly type: "scanned"; readonly scan: Scan; readonly changes: Changes }
   | { readonly type: "looked"; readonly scan: Scan; readonly changes: Changes }
   | { readonly type: "chunk"; readonly chunk: SnapshotChunk }
-  | { readonly type: "snapshotDone" };
+  | { readonly type: "snapshotDone" }
+  | { readonly type: "tracing"; readonly source: Source }
+  | TraceReport;
+
+/** What the job tells by itself once it traces. */
+export type TraceReport =
+  | { readonly type: "traced"; readonly scan: Scan; readonly changes: Changes }
+  /** Calls wrote these keys, or where none are given any number of them: look. */
+  | { readonly type: "touched"; readonly keys: Uint8Array | undefined }
+  /** The kernel had no room for so many calls. */
+  | { readonly type: "lost"; readonly calls: number };
+
+/** What changes are learnt from, and where it is not the best: why. */
+export interface Source {
+  readonly kind: "poll" | "trace" | "syscall";
+  /** For people; empty for "trace". */
+  readonly reason: string;
+}
 
 /** When a look at the map began and ended, in milliseconds since the epoch. */
 export interface Scan {
@@ -41,4 +59,6 @@ export interface WatchArgs {
   /** Its fd is not used: every command brings its own. */
   readonly target: ScanTarget;
   readonly dedupMemoryBytes: number;
+  /** Bytes of the ring buffer that traced calls come through: a power of two, whole pages. */
+  readonly traceRingBytes: number;
 }

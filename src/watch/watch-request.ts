@@ -1,5 +1,6 @@
 import type { CpuView, KeyRange, MapRecord, MapRef } from "../maps/index.js";
-import type { Scan } from "./watch-protocol.js";
+import type { Writer } from "./changes.js";
+import type { Scan, Source } from "./watch-protocol.js";
 
 /** Chooses elements to watch; all parts that are present must hold. */
 export interface WatchFilter {
@@ -26,7 +27,12 @@ export interface WatchRequest {
 }
 
 /** Why a stream starts over. */
-export type ResyncReason = "history_expired" | "epoch_changed" | "map_recreated" | "overflow";
+export type ResyncReason =
+  | "history_expired"
+  | "epoch_changed"
+  | "map_recreated"
+  | "overflow"
+  | "trace_lost";
 
 /** Changes as they are sent: keys and values of the request's view. */
 export interface WatchEvents {
@@ -36,6 +42,8 @@ export interface WatchEvents {
   readonly deletes: { readonly count: number; readonly keys: Buffer };
   /** Values before, of the puts and then of the deletes, where they were asked for. */
   readonly previous?: { readonly values: Buffer; readonly present: readonly boolean[] } | undefined;
+  /** Who did it, one for each put and then each delete; empty where that is not known. */
+  readonly writers: readonly Writer[];
   /** Each value was in the map at some instant between the two; milliseconds since the epoch. */
   readonly seenAfterMs: number;
   readonly seenBeforeMs: number;
@@ -47,8 +55,8 @@ export type WatchItem =
       readonly kind: "created";
       readonly map: MapRecord;
       readonly valueStride: number;
-      readonly source: "poll";
-      readonly sourceReason: string;
+      readonly source: Source;
+      readonly fidelity: "latest" | "every_call";
       readonly intervalMs: number;
       readonly epoch: Buffer;
     }

@@ -12,19 +12,22 @@ export class JobContext {
   #cancelled = false;
   #ended = false;
   readonly #inputs: unknown[] = [];
-  #wake: () => void = () => {};
+  readonly #waiting: (() => void)[] = [];
+  #sent: Promise<void> = Promise.resolve();
 
   constructor(port: MessagePort) {
     this.#port = port;
     port.on("message", (message: ToJob) => this.#receive(message));
   }
 
-  /** Sends an output when the consumer has room for it; `transfer` is no longer ours. */
-  async send(value: unknown, transfer: readonly TransferListItem[]): Promise<void> {
-    while (this.#credit === 0) await this.#wait();
-    this.throwIfCancelled();
-    this.#credit--;
-    post(this.#port, { type: "output", value }, transfer);
+  /**
+   * Sends an output when the consumer has room for it, and after all outputs before it;
+   * `transfer` is no longer ours.
+   */
+  send(value: unknown, transfer: readonly TransferListItem[]): Promise<void> {
+    const sent = this.#sent.then(() => this.#sendNow(value, transfer));
+    this.#sent = sent.catch(() => {});
+    return sent;
   }
 
   /** The inputs, in order, until their end. */
@@ -50,10 +53,15 @@ export class JobContext {
     if (this.#cancelled) throw new JobCancelled();
   }
 
+  async #sendNow(value: unknown, transfer: readonly TransferListItem[]): Promise<void> {
+    while (this.#credit === 0) await this.#wait();
+    this.throwIfCancelled();
+    this.#credit--;
+    post(this.#port, { type: "output", value }, transfer);
+  }
+
   async #wait(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-    });
+    await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.throwIfCancelled();
   }
 
@@ -62,6 +70,6 @@ export class JobContext {
     else if (message.type === "input") this.#inputs.push(message.value);
     else if (message.type === "end") this.#ended = true;
     else this.#cancelled = true;
-    this.#wake();
+    for (const wake of this.#waiting.splice(0)) wake();
   }
 }

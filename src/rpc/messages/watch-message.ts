@@ -8,6 +8,7 @@ import {
   type WatchResponseSchema,
   WatchSource,
   WatchStart,
+  WriterKind,
 } from "@bpfmapd/client/proto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, durationMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
@@ -22,6 +23,12 @@ import type {
 import { toCpuView, toKeyRange } from "./element-message.js";
 import { mapMessage } from "./map-message.js";
 import { toMapRef } from "./map-ref-message.js";
+
+const SOURCES = {
+  poll: WatchSource.POLL,
+  trace: WatchSource.TRACE,
+  syscall: WatchSource.SYSCALL,
+} as const;
 
 type WatchMessage = MessageInitShape<typeof WatchResponseSchema>;
 
@@ -97,9 +104,9 @@ function createdMessage(item: WatchItem & { kind: "created" }): WatchMessage {
       value: {
         map: mapMessage(item.map),
         valueStride: item.valueStride,
-        source: WatchSource.POLL,
-        sourceReason: item.sourceReason,
-        fidelity: WatchFidelity.LATEST,
+        source: SOURCES[item.source.kind],
+        sourceReason: item.source.reason,
+        fidelity: item.fidelity === "latest" ? WatchFidelity.LATEST : WatchFidelity.EVERY_CALL,
         pollInterval: durationFromMs(Math.round(item.intervalMs)),
         epoch: item.epoch,
       },
@@ -133,6 +140,12 @@ function eventsMessage(events: WatchEvents) {
       previous: events.previous.values,
       previousPresent: packBits(events.previous.present),
     }),
+    writers: events.writers.map(({ pid, comm, kind, monotonicNs }) => ({
+      pid,
+      comm,
+      kind: kind === "syscall" ? WriterKind.SYSCALL : WriterKind.PROGRAM,
+      monotonicNs,
+    })),
     seenAfter: timestampFromMs(events.seenAfterMs),
     seenBefore: timestampFromMs(events.seenBeforeMs),
   };
@@ -157,5 +170,7 @@ function resyncReason(reason: ResyncReason): ResyncReasonEnum {
       return ResyncReasonEnum.MAP_RECREATED;
     case "overflow":
       return ResyncReasonEnum.OVERFLOW;
+    case "trace_lost":
+      return ResyncReasonEnum.TRACE_LOST;
   }
 }

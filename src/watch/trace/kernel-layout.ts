@@ -1,6 +1,8 @@
 import { type Btf, readKernelBtf } from "../../kernel/index.js";
 import { TraceRefused } from "./trace-refused.js";
 
+let cached: KernelLayout | undefined;
+
 /** The running kernel's types, which offsets and functions are looked up in. */
 export class KernelLayout {
   readonly #btf: Btf;
@@ -9,11 +11,13 @@ export class KernelLayout {
     this.#btf = btf;
   }
 
-  /** Reads them. Throws TraceRefused where the kernel was built without. */
+  /** Reads them, once for each thread. Throws TraceRefused where the kernel was built without. */
   static read(): KernelLayout {
+    if (cached) return cached;
     const btf = readKernelBtf();
-    if (btf) return new KernelLayout(btf);
-    throw new TraceRefused("this kernel has no BTF (CONFIG_DEBUG_INFO_BTF)");
+    if (!btf) throw new TraceRefused("this kernel has no BTF (CONFIG_DEBUG_INFO_BTF)");
+    cached = new KernelLayout(btf);
+    return cached;
   }
 
   /** Bytes from the start of a struct to a member. Throws TraceRefused where it has none. */

@@ -1,0 +1,99 @@
+import type { EpollWaiter } from "../../kernel/index.js";
+import type { JobContext, ScanTarget } from "../../maps/index.js";
+import { changesBuffers, type Writer } from "../changes.js";
+import type { MapMirror, TracedChange } from "../map-mirror.js";
+import type { Source, TraceReport } from "../watch-protocol.js";
+import { RecordKind, type TraceRecord, WriterCode } from "./trace-record.js";
+import { TraceRefused } from "./trace-refused.js";
+import { TraceSource } from "./trace-source.js";
+
+/** Traces one map for its watch job: what is told goes into the mirror and to the job's port. */
+export class MapTracer {
+  readonly source: Source;
+  readonly #trace: TraceSource;
+  readonly #mirror: MapMirror;
+  readonly #context: JobContext;
+  #lastLookMs = Date.now();
+
+  private constructor(trace: TraceSource, reason: string, mirror: MapMirror, context: JobContext) {
+    this.source = { kind: trace.kind, reason };
+    this.#trace = trace;
+    this.#mirror = mirror;
+    this.#context = context;
+  }
+
+  /** The best that this kernel allows; answers why, where it allows nothing. */
+  static open(
+    target: ScanTarget,
+    mapId: number,
+    ringBytes: number,
+    mirror: MapMirror,
+    context: JobContext,
+    waiter: EpollWaiter,
+  ): MapTracer | string {
+    const refusals: string[] = [];
+    for (const kind of ["trace", "syscall"] as const) {
+      try {
+        const trace = TraceSource.open(kind, target, mapId, ringBytes);
+        const tracer = new MapTracer(trace, refusals.join("; "), mirror, context);
+        trace.onNews(waiter, () => tracer.absorb());
+        return tracer;
+      } catch (error) {
+        if (!(error instanceof TraceRefused)) throw error;
+        refusals.push(error.message);
+      }
+    }
+    return refusals.join("; ");
+  }
+
+  /** Takes over what the kernel has told so far, and reports it. */
+  absorb(): void {
+    for (let isAll = false; !isAll; ) {
+      const news = this.#trace.take();
+      isAll = news.isAll;
+      this.#report(news.records);
+      if (news.lost > 0) this.#send({ type: "lost", calls: news.lost });
+    }
+  }
+
+  close(): void {
+    this.#trace.close();
+  }
+
+  #report(records: readonly TraceRecord[]): void {
+    const changes: TracedChange[] = [];
+    const touched: Buffer[] = [];
+    let many = false;
+    for (const record of records) {
+      const isDelete = record.kind === RecordKind.DELETE;
+      if (record.kind === RecordKind.MANY) many = true;
+      else if (this.source.kind === "trace" && (record.value || isDelete)) {
+        changes.push({ key: record.key, value: record.value, writer: writerOf(record) });
+      } else touched.push(record.key);
+    }
+    this.#tell(changes);
+    if (touched.length > 0) this.#send({ type: "touched", keys: Buffer.concat(touched) });
+    if (many) this.#send({ type: "touched", keys: undefined });
+  }
+
+  #tell(traced: readonly TracedChange[]): void {
+    const startedMs = this.#lastLookMs;
+    const finishedMs = Date.now();
+    this.#lastLookMs = finishedMs;
+    const { bytes: shadowBytes } = this.#mirror;
+    const scan = { startedMs, finishedMs, busyMs: 0, complete: true, shadowBytes };
+    for (const log of this.#mirror.trace(traced)) {
+      const changes = log.take();
+      this.#send({ type: "traced", scan, changes }, changesBuffers(changes));
+    }
+  }
+
+  #send(report: TraceReport, transfer: ArrayBuffer[] = []): void {
+    // Where it fails the job is cancelled, which the job itself hears of.
+    this.#context.send(report, transfer).catch(() => {});
+  }
+}
+
+function writerOf({ pid, comm, writer, monotonicNs }: TraceRecord): Writer {
+  return { pid, comm, kind: writer === WriterCode.SYSCALL ? "syscall" : "program", monotonicNs };
+}
