@@ -79,7 +79,8 @@ export class ThreadPool {
   }
 
   #start(): Thread {
-    const worker = new Worker(this.#entry);
+    // Descriptors come from the kernel floor, not from node:fs, which would warn of closing them.
+    const worker = new Worker(this.#entry, { trackUnmanagedFds: false });
     const thread: Thread = { worker, jobs: new Set() };
     // Jobs keep the process alive through their own ports; an idle thread must not.
     worker.unref();
