@@ -137,8 +137,10 @@ export class CliContext {
 
   #tls(): TlsOptions | undefined {
     const { tlsCa, tlsCert, tlsKey, tlsServerName } = this.options;
+    // The environment may name certificates for hosts that are reached over TCP.
+    if (this.isLocal) return undefined;
     const given = [tlsCa, tlsCert, tlsKey, tlsServerName].some((value) => value !== undefined);
-    if (!given && (this.isLocal || this.options.plaintext)) return undefined;
+    if (!given && this.options.plaintext) return undefined;
     return {
       ...(tlsCa === undefined ? {} : { ca: readPem(tlsCa) }),
       ...(tlsCert === undefined ? {} : { cert: readPem(tlsCert) }),
