@@ -2,8 +2,9 @@
 # that is missing (scripts/install-*.sh; Debian's packages need root).
 SHELL := bash
 NPX := npx --no-install
+KERNELS ?= 6.1 6.12
 
-.PHONY: build test demo bench lint fresh generate clean
+.PHONY: build test test-kernels kernel-shell demo bench lint fresh generate clean
 .DEFAULT_GOAL := build
 
 build: node_modules/.installed     ## compile the daemon, the command line and the client
@@ -13,6 +14,16 @@ test: build                        ## run all tests on real kernel maps
 	scripts/require-root.sh "make test"
 	scripts/install-packages.sh bpftool
 	$(NPX) vitest run
+
+test-kernels: build                ## run test/kernels on Debian's kernels in QEMU; TESTS=word for some
+	scripts/require-root.sh "make test-kernels"
+	scripts/install-packages.sh bpftool qemu busybox-static cpio
+	TESTS="$(TESTS)" scripts/kernels/test.sh $(KERNELS)
+
+kernel-shell: build                ## a shell on one of these kernels; KERNELS=6.1
+	scripts/require-root.sh "make kernel-shell"
+	scripts/install-packages.sh bpftool qemu busybox-static cpio
+	scripts/kernels/test.sh --shell $(KERNELS)
 
 demo: build                        ## walk through the command line, then a million elements
 	scripts/require-root.sh "make demo"
@@ -29,7 +40,7 @@ lint: build                        ## every check that runs nothing
 	scripts/install-packages.sh shellcheck
 	npm run --silent lint
 	$(NPX) tsc -p tsconfig.test.json
-	shellcheck .ci/run scripts/*.sh demo/*.sh bench/peers/*.sh
+	shellcheck .ci/run scripts/*.sh scripts/kernels/* demo/*.sh bench/peers/*.sh
 	scripts/check-contract.sh
 
 generate: node_modules/.installed  ## write the generated code anew from proto/

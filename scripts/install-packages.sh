@@ -9,6 +9,9 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 is_there() {
   case $1 in
     libc-headers) [[ -e /usr/include/stdio.h && -e /usr/include/linux/bpf.h ]] ;;
+    qemu) command -v qemu-system-x86_64 >/dev/null ;;
+    # Other builds of busybox have fewer commands.
+    busybox-static) busybox --list 2>/dev/null | grep -qx poweroff ;;
     *) command -v "$1" >/dev/null ;;
   esac
 }
@@ -16,6 +19,7 @@ is_there() {
 package_of() {
   case $1 in
     libc-headers) echo libc6-dev ;;
+    qemu) echo qemu-system-x86 ;;
     *) echo "$1" ;;
   esac
 }

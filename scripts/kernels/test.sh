@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Runs test/kernels/guest on other kernels, each booted once in QEMU, and fails where
+# one of them fails or does not end in time. See docs/kernels.md.
+# Usage: scripts/kernels/test.sh SERIES...                  for example 6.1 6.12
+#        scripts/kernels/test.sh --shell SERIES             a shell in a guest
+# TESTS=WORDS runs only the files whose names contain a word, as vitest's arguments do.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+cache=test/.cache/kernels
+results=test/.tmp/kernels
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+if [[ $(uname -m) != x86_64 ]]; then
+  echo "The guests are x86-64 machines that run this machine's Node; this one is $(uname -m)." >&2
+  exit 1
+fi
+
+shell=
+if [[ ${1:-} == --shell ]]; then
+  shell=yes
+  shift
+fi
+[[ $# -gt 0 ]] || { sed -n '4,6s/^# //p' "$0" >&2; exit 2; }
+
+mkdir -p "$results"
+for series in "$@"; do
+  rm -f "$results/$series".*
+done
+for series in "$@"; do
+  scripts/kernels/fetch.sh "$series" "$cache" >"$work/$series"
+done
+scripts/kernels/image.sh "$work/image"
+
+# Boots one series; further arguments are the guest's variables.
+boot() {
+  local series=$1
+  shift
+  scripts/kernels/boot.sh "$(cat "$work/$series")" "$work/image" \
+    "$results/$series.log" "$results/$series.json" "$@"
+}
+
+if [[ -n $shell ]]; then
+  boot "$1" RUN=shell
+  exit
+fi
+
+failed=()
+for series in "$@"; do
+  printf '\n--- Linux %s (%s)\n' "$series" "$(basename "$(cat "$work/$series")")"
+  # The kernel's command line keeps quoted spaces together.
+  boot "$series" RUN=tests "\"TESTS=${TESTS:-}\"" || failed+=("$series")
+done
+
+echo
+for series in "$@"; do
+  echo "Linux $series: $(node scripts/count-tests.mjs "$results/$series.json")"
+done
+if [[ ${#failed[@]} -gt 0 ]]; then
+  echo "Failed on Linux ${failed[*]}; what the guests printed is in $results." >&2
+  exit 1
+fi
