@@ -22,7 +22,6 @@ async function measure(bench: Bench): Promise<Row[]> {
   const callerArgs = [address, map.id, h48.keySize, h48.valueSize, map.maxEntries].map(String);
   const caller = await ClientProcess.start("lookup-client", callerArgs);
   try {
-    await caller.ask(question); // warms it up
     return await compareQuantiles(dumper, caller);
   } finally {
     await Promise.all([dumper.stop(), caller.stop()]);

@@ -11,7 +11,8 @@ export interface Contender<Result = number> {
 
 /**
  * Runs all contenders in alternation, `runs` times each, so that what drifts on the
- * machine drifts for all. Returns their results in the order of the contenders.
+ * machine drifts for all. Returns their results in the order of the contenders. A
+ * first round that does not count warms up what stays, such as the daemon.
  */
 export async function alternate<Result>(
   contenders: Contender<Result>[],
@@ -19,12 +20,14 @@ export async function alternate<Result>(
   show: (result: Result) => string,
 ): Promise<Result[][]> {
   const results: Result[][] = contenders.map(() => []);
-  for (let run = 0; run < runs; run++) {
+  for (let run = 0; run <= runs; run++) {
+    const counts = run > 0;
     for (const [i, contender] of contenders.entries()) {
       await contender.prepare?.();
       const result = await contender.run();
-      results[i]?.push(result);
-      console.error(`  ${contender.name.padEnd(34)} ${show(result)}`);
+      if (counts) results[i]?.push(result);
+      const note = counts ? "" : " (warm-up)";
+      console.error(`  ${contender.name.padEnd(34)} ${show(result)}${note}`);
     }
   }
   return results;

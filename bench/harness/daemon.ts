@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { mkdir, open, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type BpfmapClient, connect } from "@bpfmapd/client";
@@ -26,14 +26,18 @@ export class Daemon {
     await mkdir(bpffs, { recursive: true });
     await run("mount", ["-t", "bpf", "bpf", bpffs]);
     const args = [main, "--socket", socket, "--bpffs-root", bpffs, "--log-level", "warn"];
-    const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });
+    const logFile = join(directory, "log");
+    const log = await open(logFile, "w");
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", log.fd] });
+    await log.close();
     const address = `unix:${socket}`;
     const daemon = new Daemon(directory, child, address, bpffs, connect({ address }));
     try {
       await daemon.client.waitForReady(20_000);
     } catch (error) {
+      const logged = await readFile(logFile, "utf8");
       await daemon.stop();
-      throw error;
+      throw new Error(`the daemon does not serve: ${logged}`, { cause: error });
     }
     return daemon;
   }

@@ -16,23 +16,14 @@ import type { GlobalOptions } from "./global-options.js";
 import type { MapArg } from "./grammar/map-arg.js";
 import type { Output } from "./output.js";
 import { Progress, type ProgressOptions } from "./progress.js";
-
-/** Where a command reads and writes. */
-export interface Terminal {
-  readonly out: Output;
-  /** Whether standard output is a terminal, so that a person reads it. */
-  readonly isTerminal: boolean;
-  readonly stderr: NodeJS.WriteStream;
-  readonly env: NodeJS.ProcessEnv;
-  /** Fires when the user interrupts. */
-  readonly signal: AbortSignal;
-}
+import type { Terminal } from "./terminal.js";
 
 /** What a command runs with: the connection, the output and the global options. */
 export class CliContext {
   readonly options: GlobalOptions;
   readonly out: Output;
-  readonly stderr: NodeJS.WriteStream;
+  readonly stdin: Terminal["stdin"];
+  readonly stderr: Terminal["stderr"];
   readonly signal: AbortSignal;
   /** Whether standard output is a terminal. */
   readonly isTerminal: boolean;
@@ -47,6 +38,7 @@ export class CliContext {
   constructor(options: GlobalOptions, terminal: Terminal) {
     this.options = options;
     this.out = terminal.out;
+    this.stdin = terminal.stdin;
     this.stderr = terminal.stderr;
     this.signal = terminal.signal;
     this.isTerminal = terminal.isTerminal;
@@ -61,12 +53,7 @@ export class CliContext {
 
   /** The connection, made when it is first used. */
   get client(): BpfmapClient {
-    this.#client ??= connect({
-      address: this.options.address,
-      tls: this.#tls(),
-      plaintext: this.options.plaintext ?? false,
-      ...(this.options.timeout === undefined ? {} : { deadlineMs: this.options.timeout }),
-    });
+    this.#client ??= this.#connect();
     return this.#client;
   }
 
@@ -135,10 +122,28 @@ export class CliContext {
     return new Progress({ ...options, stream: this.stderr });
   }
 
+  #connect(): BpfmapClient {
+    const { address, plaintext = false, timeout } = this.options;
+    const tls = this.#tls();
+    try {
+      return connect({
+        address,
+        plaintext,
+        ...(tls === undefined ? {} : { tls }),
+        ...(timeout === undefined ? {} : { deadlineMs: timeout }),
+      });
+    } catch (error) {
+      // Nothing was sent: it is the command line that is wrong, not a request.
+      throw new CliError(messageOf(error));
+    }
+  }
+
   #tls(): TlsOptions | undefined {
     const { tlsCa, tlsCert, tlsKey, tlsServerName } = this.options;
+    // The environment may name certificates for hosts that are reached over TCP.
+    if (this.isLocal) return undefined;
     const given = [tlsCa, tlsCert, tlsKey, tlsServerName].some((value) => value !== undefined);
-    if (!given && (this.isLocal || this.options.plaintext)) return undefined;
+    if (!given && this.options.plaintext) return undefined;
     return {
       ...(tlsCa === undefined ? {} : { ca: readPem(tlsCa) }),
       ...(tlsCert === undefined ? {} : { cert: readPem(tlsCert) }),

@@ -17,6 +17,11 @@ export class Output {
     return this.#started;
   }
 
+  /** Resolves when everything written before has left the process. */
+  flush(): Promise<void> {
+    return new Promise((resolve) => this.#stream.write("", () => resolve()));
+  }
+
   /**
    * Writes text or bytes. When it resolves, the bytes have left the process or its
    * memory may be used again; rejects with {@link BrokenPipe} where nobody reads.

@@ -3,11 +3,12 @@ import { Command, CommanderError } from "commander";
 import { completionScript, SHELLS } from "./commands/completion.js";
 import { host } from "./commands/host.js";
 import { BPFTOOL_VERBS, FEATURE_VERBS, OWN_VERBS } from "./commands/index.js";
-import { CliContext, type Terminal } from "./context.js";
+import { CliContext } from "./context.js";
 import { EXIT_CODE_HELP, ExitCode } from "./exit-code.js";
 import { jsonText } from "./format/json-writer.js";
 import { addGlobalOptions, type GlobalOptions } from "./global-options.js";
 import { Words } from "./grammar/words.js";
+import type { Terminal } from "./terminal.js";
 import type { Verb } from "./verb.js";
 import { cliVersion } from "./version.js";
 
@@ -36,8 +37,12 @@ export function buildProgram(terminal: Terminal): Program {
     .helpOption("-h, --help", "tell about a command")
     .configureHelp({ showGlobalOptions: true, subcommandTerm })
     .exitOverride()
-    // Errors are told by main.ts, in one line or as JSON.
-    .configureOutput({ outputError: () => {} })
+    // Errors are told by run.ts, in one line or as JSON.
+    .configureOutput({
+      outputError: () => {},
+      writeOut: (text) => void terminal.out.write(text).catch(() => {}),
+      writeErr: (text) => void terminal.stderr.write(text),
+    })
     .addHelpText("after", `\n${EXIT_CODE_HELP}\n\n${examplesText(PROGRAM_EXAMPLES)}`);
   addGlobalOptions(command, DEFAULT_ADDRESS);
   command.option("-V, --version", "print the version");

@@ -1,4 +1,5 @@
 import { Presets, SingleBar } from "cli-progress";
+import type { Terminal } from "./terminal.js";
 
 /** How long work may take before anything is shown of it. */
 const PATIENCE_MS = 1000;
@@ -11,7 +12,7 @@ export interface ProgressOptions {
   readonly total?: number;
   /** What is counted; "elements" unless said. Undefined counts nothing. */
   readonly unit?: "elements" | "bytes";
-  readonly stream: NodeJS.WriteStream;
+  readonly stream: Terminal["stderr"];
 }
 
 /**

@@ -36,11 +36,11 @@ function describeStatus(error: BpfmapError): Failure {
       exitCode,
     };
   }
-  // The message often is the one violation that there is; it is not told twice.
+  // The message often tells of the one violation that there is; it is not told twice.
+  const only = error.violations.length === 1;
   const further = error.violations
     .filter(({ field, description }) => {
-      const text = `${field}: ${description}`;
-      return !error.message.includes(text) && error.message !== description;
+      return !error.message.includes(only ? description : `${field}: ${description}`);
     })
     .map(({ field, description }) => `${field}: ${description}`);
   return { message: [error.message, ...further].join("; ").replaceAll("\n", " "), exitCode };

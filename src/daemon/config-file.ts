@@ -21,14 +21,18 @@ function readText(path: string): string {
 }
 
 function parseConfig(path: string, text: string): unknown {
+  const invalid = (why: string, cause?: unknown) =>
+    new StartError(ExitCode.CONFIGURATION, `${path} is no configuration file: ${why}`, { cause });
+  let values: unknown;
   try {
-    // An empty file, or one of comments alone, sets nothing.
-    return parse(text, { prettyErrors: true }) ?? {};
+    values = parse(text, { prettyErrors: true });
   } catch (cause) {
-    throw new StartError(
-      ExitCode.CONFIGURATION,
-      `${path} is no valid YAML: ${(cause as Error).message.trimEnd()}`,
-      { cause },
-    );
+    throw invalid((cause as Error).message.trimEnd(), cause);
   }
+  // An empty file, or one of comments alone, sets nothing.
+  if (values === null) return {};
+  if (typeof values !== "object" || Array.isArray(values)) {
+    throw invalid('it must have settings by name, such as "log: {level: warn}"');
+  }
+  return values;
 }

@@ -22,9 +22,9 @@ export function makeConfig(layers: readonly SettingLayer[]): Config {
       `the configuration is not valid:\n${faults.map((fault) => `  ${fault}`).join("\n")}`,
     );
   }
-  const { bpffs, ...rest } = result.data;
+  const { bpffs } = result.data;
   const hold_directory = bpffs.hold_directory ?? join(bpffs.roots[0] as string, "bpfmapd");
-  return { ...rest, bpffs: { ...bpffs, hold_directory } };
+  return { ...result.data, bpffs: { ...bpffs, hold_directory } };
 }
 
 /** The settings as a configuration file that would give the same. */
@@ -44,10 +44,26 @@ function octal(mode: number): string {
 }
 
 function describeIssue(issue: z.core.$ZodIssue, layers: readonly SettingLayer[]): string[] {
-  if (issue.code === "unrecognized_keys") {
-    return issue.keys.map((key) => fault([...issue.path, key], "is no setting", layers));
+  const { path } = issue;
+  switch (issue.code) {
+    case "unrecognized_keys":
+      return issue.keys.map((key) => fault([...path, key], "is no setting", layers));
+    case "invalid_type":
+      return [fault(path, describeType(issue.expected, layers, path), layers)];
+    default:
+      return [fault(path, issue.message, layers)];
   }
-  return [fault(issue.path, issue.message, layers)];
+}
+
+function describeType(
+  expected: string,
+  layers: readonly SettingLayer[],
+  path: readonly PropertyKey[],
+): string {
+  const layer = layerOf(layers, path);
+  if (layer === undefined) return "is missing";
+  const wanted = { array: "a list", object: "settings by name", string: "text" }[expected];
+  return `must be ${wanted ?? expected}, not ${JSON.stringify(valueAt(layer.values, path))}`;
 }
 
 function fault(
@@ -55,10 +71,25 @@ function fault(
   message: string,
   layers: readonly SettingLayer[],
 ): string {
-  const name = path.length === 0 ? "the configuration" : tellPath(path);
-  const layer = layers.findLast(({ values }) => valueAt(values, path) !== undefined);
-  const source = layer?.sourceOf(path) ?? "";
+  const source = sourceOf(path, layers);
+  const name = tellPath(path);
   return source === "" ? `${name} ${message}` : `${name} (${source}) ${message}`;
+}
+
+/** Where a value came from; for a missing one, where what it is missing from came from. */
+function sourceOf(path: readonly PropertyKey[], layers: readonly SettingLayer[]): string {
+  for (let length = path.length; length > 0; length--) {
+    const layer = layerOf(layers, path.slice(0, length));
+    if (layer !== undefined) return layer.sourceOf(path);
+  }
+  return "";
+}
+
+function layerOf(
+  layers: readonly SettingLayer[],
+  path: readonly PropertyKey[],
+): SettingLayer | undefined {
+  return layers.findLast(({ values }) => valueAt(values, path) !== undefined);
 }
 
 /** Such as listen.tcp[0].address. */

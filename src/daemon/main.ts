@@ -4,7 +4,6 @@ import { commandLine, type Flags } from "./command-line.js";
 import { type Config, makeConfig, printConfig } from "./config.js";
 import { CONFIG_VARIABLE, readEnvironment, unknownVariables } from "./config-environment.js";
 import { readConfigFile } from "./config-file.js";
-import { Daemon } from "./daemon.js";
 import { ExitCode, StartError } from "./exit-code.js";
 import { createLogger } from "./logger.js";
 import { daemonVersion } from "./version.js";
@@ -32,6 +31,8 @@ function readConfig({ configFile, settings }: Flags): Config {
 }
 
 async function serve(config: Config): Promise<void> {
+  // Only here: what looks at the configuration needs neither bpf(2) nor gRPC.
+  const { Daemon } = await import("./daemon.js");
   const log = createLogger(config.log);
   endOnDefect(log);
   for (const variable of unknownVariables(process.env)) {

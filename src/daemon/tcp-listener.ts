@@ -1,6 +1,15 @@
 import { readFileSync } from "node:fs";
-import { createServer as createNetServer, type Server, type Socket } from "node:net";
-import { createServer as createTlsServer, type TLSSocket } from "node:tls";
+import {
+  createServer as createNetServer,
+  type Server,
+  type ServerOpts,
+  type Socket,
+} from "node:net";
+import {
+  createServer as createTlsServer,
+  type TLSSocket,
+  type Server as TlsServer,
+} from "node:tls";
 import type { Logger } from "pino";
 import { ExitCode, StartError } from "./exit-code.js";
 import type { TcpListenerSettings } from "./settings.js";
@@ -27,24 +36,43 @@ export async function listenTcp(
   if (settings.tls === undefined) {
     return listen(createNetServer(options, onConnection), address, settings.address);
   }
-  const server = createTlsServer(
-    {
-      ...options,
-      ...readCertificates(settings.tls),
-      minVersion: settings.tls.min_version,
-      // gRPC clients insist that HTTP/2 is agreed on.
-      ALPNProtocols: ["h2"],
-      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
-      requestCert: settings.tls.client_ca !== undefined,
-      rejectUnauthorized: settings.tls.client_ca !== undefined,
-    },
-    onConnection,
-  );
+  const server = tlsServer(settings.tls, options, onConnection);
   server.on("tlsClientError", (error, socket) => {
     log.info({ peer: socket.remoteAddress, err: error.message }, "TLS handshake failed");
     socket.destroy();
   });
   return listen(server, address, settings.address);
+}
+
+function tlsServer(
+  tls: TlsSettings,
+  options: ServerOpts,
+  onConnection: (socket: TLSSocket) => void,
+): TlsServer {
+  const certificates = readCertificates(tls);
+  const wantsClients = tls.client_ca !== undefined;
+  try {
+    return createTlsServer(
+      {
+        ...options,
+        ...certificates,
+        minVersion: tls.min_version,
+        // gRPC clients insist that HTTP/2 is agreed on.
+        ALPNProtocols: ["h2"],
+        handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+        requestCert: wantsClients,
+        rejectUnauthorized: wantsClients,
+      },
+      onConnection,
+    );
+  } catch (cause) {
+    const files = [tls.cert, tls.key, ...(tls.client_ca === undefined ? [] : [tls.client_ca])];
+    throw new StartError(
+      ExitCode.CONFIGURATION,
+      `listen.tcp: TLS cannot use ${files.join(", ")}: ${(cause as Error).message}`,
+      { cause },
+    );
+  }
 }
 
 function readCertificates(tls: TlsSettings): { cert: Buffer; key: Buffer; ca?: Buffer } {
@@ -59,9 +87,13 @@ function readPem(setting: string, path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (cause) {
-    throw new StartError(ExitCode.CONFIGURATION, `${setting}: ${(cause as Error).message}`, {
-      cause,
-    });
+    throw new StartError(
+      ExitCode.CONFIGURATION,
+      `listen.tcp: ${setting}: ${(cause as Error).message}`,
+      {
+        cause,
+      },
+    );
   }
 }
 

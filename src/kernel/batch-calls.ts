@@ -102,6 +102,15 @@ export class BatchCalls {
     this.#started = false;
   }
 
+  /**
+   * Sets the cursor to a key, for maps whose cursor is one: arrays and tries. The next
+   * lookup reads from the element after it, or from the first where it is not there.
+   */
+  seek(key: Uint8Array): void {
+    this.#control.bytes.set(key, CURSORS + this.#current * this.#cursorSize);
+    this.#started = true;
+  }
+
   /** Makes room for `capacity` elements and keeps the cursor. Contents are lost. */
   grow(capacity: number): void {
     this.#columns.release();
@@ -131,6 +140,9 @@ export class BatchCalls {
   }
 
   #apply(command: number, count: number): Errno | undefined {
+    // The kernel would read past the columns and take what lies there for keys.
+    if (count > this.#capacity)
+      throw new RangeError(`${count} elements, room for ${this.#capacity}`);
     this.#control.setU32(COUNT_FIELD, count);
     const result = bpf(command, this.#control.address, ATTR_SIZE);
     return result < 0 ? errnoName(-result) : undefined;

@@ -18,7 +18,6 @@ export function mountBpffs(directory: string): void {
   if (result < 0) throw new KernelError(errnoName(-result), "mount");
 }
 
-const O_NOFOLLOW = 0o400000;
 const O_CLOEXEC = 0o2000000;
 const O_PATH = 0o10000000;
 const RESOLVE_NO_XDEV = 0x01;
@@ -38,7 +37,7 @@ const O_DIRECTORY = process.arch === "arm64" ? 0o40000 : 0o200000;
 export function openBeneath(dirfd: number, path: string, kind: "any" | "directory"): number {
   const size = 24;
   return withArena(size, (how) => {
-    how.setU64(0, O_PATH + O_CLOEXEC + (kind === "directory" ? O_DIRECTORY : O_NOFOLLOW));
+    how.setU64(0, O_PATH + O_CLOEXEC + (kind === "directory" ? O_DIRECTORY : 0));
     how.setU64(16, RESOLVE_BENEATH + RESOLVE_NO_SYMLINKS + RESOLVE_NO_XDEV);
     const result = openat2(dirfd, path, how.address, size);
     if (result < 0) throw new KernelError(errnoName(-result), "openat2");

@@ -1,3 +1,4 @@
+import { constants } from "node:buffer";
 import koffi from "koffi";
 import { Syscall } from "./numbers.js";
 
@@ -173,7 +174,8 @@ export function pollReadable(fd: number, onReadable: () => void): { close(): voi
 
 /** Zeroed memory that stays where it is until it is freed. */
 export function allocate(size: number): { address: number; memory: ArrayBuffer } {
-  const pointer = calloc(1, size);
+  // A view that V8 refuses to make ends the process, not only the call.
+  const pointer = size > constants.MAX_LENGTH ? null : calloc(1, size);
   // koffi 3 gives pointers as bigint; user addresses stay below 2^53 on both machines.
   if (!pointer) throw new RangeError(`no memory for ${size} bytes`);
   return { address: Number(pointer), memory: koffi.view(pointer, size) };

@@ -8,8 +8,12 @@ type NextIdCommand =
   | "BTF_GET_NEXT_ID"
   | "LINK_GET_NEXT_ID";
 
+/** Ids are positive ints; the kernel answers EINVAL, not ENOENT, to what lies past them. */
+const LARGEST_ID = 2 ** 31 - 1;
+
 /** The next id after `id`, or undefined after the last. Throws KernelError. */
 export function nextId(command: NextIdCommand, id: number): number | undefined {
+  if (id >= LARGEST_ID) return undefined;
   try {
     return bpfCall(
       command,

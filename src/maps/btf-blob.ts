@@ -2,9 +2,10 @@ import { btfLoad, type MapCreation } from "../kernel/index.js";
 import { factsOf } from "./type-facts.js";
 
 /*
- * The smallest BTF that the kernel takes for a map of local storage: it insists on a
- * type for keys and values (bpf_local_storage_map_alloc_check) whose sizes are those of
- * the map (map_check_btf), though any bytes do. Format: include/uapi/linux/btf.h.
+ * The smallest BTF that the kernel takes for map types that insist on some. Local
+ * storage wants a type for keys and values (bpf_local_storage_map_alloc_check) whose
+ * sizes are those of the map (map_check_btf), though any bytes do; struct_ops wants a
+ * BTF object, whatever is in it (map_create). Format: include/uapi/linux/btf.h.
  */
 
 const MAGIC = 0xeb9f;
@@ -24,18 +25,24 @@ type Btf = Pick<MapCreation, "btfFd" | "btfKeyTypeId" | "btfValueTypeId">;
 
 /**
  * What BPF_MAP_CREATE needs to know of the types of keys and values: nothing for most
- * map types; for local storage an int and an array of bytes. Close `btfFd`, where there
+ * map types, an int and an array of bytes for local storage. Close `btfFd`, where there
  * is one, once the map is made. Throws KernelError.
  */
 export function creationBtf(spec: { readonly type: number; readonly valueSize: number }): Btf {
-  if (!factsOf(spec.type)?.needsBtf) return {};
-  return { btfFd: btfLoad(storageBtf(spec.valueSize)), btfKeyTypeId: INT, btfValueTypeId: BYTES };
+  switch (factsOf(spec.type)?.btf) {
+    case "types":
+      return { btfFd: btfLoad(plainBtf(spec.valueSize)), ...PLAIN_TYPE_IDS };
+    case "object":
+      return { btfFd: btfLoad(plainBtf(spec.valueSize)) };
+    default:
+      return {};
+  }
 }
 
 /** The ids that {@link creationBtf} gives, for trying sizes without loading a BTF. */
-export const STORAGE_TYPE_IDS = { btfKeyTypeId: INT, btfValueTypeId: BYTES } as const;
+export const PLAIN_TYPE_IDS = { btfKeyTypeId: INT, btfValueTypeId: BYTES } as const;
 
-function storageBtf(valueSize: number): Uint8Array {
+function plainBtf(valueSize: number): Uint8Array {
   const types = [
     ...[0, info(KIND_INT), 4, integer(SIGNED, 32)],
     ...[0, info(KIND_INT), 1, integer(0, 8)],

@@ -1,9 +1,10 @@
 import type { MapCreation } from "../kernel/index.js";
-import { STORAGE_TYPE_IDS } from "./btf-blob.js";
+import { PLAIN_TYPE_IDS } from "./btf-blob.js";
 import { tryCreate } from "./capability-probe-trial.js";
 import type { TypeCapabilities } from "./capability-table.js";
+import { MapType } from "./map-type.js";
 import type { TypeFacts } from "./type-facts.js";
-import type { SizeRule } from "./type-facts-size.js";
+import { atLeast, type SizeRule } from "./type-facts-size.js";
 
 /** What only the running kernel can tell of sizes. */
 export type Limits = Partial<
@@ -29,19 +30,33 @@ function largestKey(rule: SizeRule, creation: MapCreation): number {
   return largest(rule, (keySize) => isTooLarge({ ...creation, keySize }));
 }
 
-function largestValue(
-  { valueSize: rule, limitAtCreation }: TypeFacts,
-  creation: MapCreation,
-): number {
-  return largest(rule, (valueSize) => {
-    const larger = { ...creation, valueSize };
-    return limitAtCreation ? tryCreate(larger) !== undefined : isTooLarge(larger);
-  });
+function largestValue(facts: TypeFacts, creation: MapCreation): number {
+  const rule = facts.valueSize;
+  switch (facts.valueLimit) {
+    case "check":
+      return largest(rule, (valueSize) => isTooLarge({ ...creation, valueSize }));
+    case "creation":
+      return largest(rule, (valueSize) => tryCreate({ ...creation, valueSize }) !== undefined);
+    case "allocation":
+      return Math.max(0, largestAllocation() - TRIE_NODE);
+  }
+}
+
+/**
+ * LPM_VAL_SIZE_MAX of kernel/bpf/lpm_trie.c: a node has 24 bytes, and as many of data as
+ * the longest key. Where nodes were larger (before 6.13), the kernel itself refuses the
+ * few sizes that this allows too much.
+ */
+const TRIE_NODE = 24 + 256;
+
+/** KMALLOC_MAX_SIZE, as queues show it (queue_stack_map_alloc_check); 0 where unknown. */
+function largestAllocation(): number {
+  const queue = { type: MapType.QUEUE, keySize: 0, valueSize: 1, maxEntries: 1 };
+  return largest(atLeast(1), (valueSize) => isTooLarge({ ...queue, valueSize }));
 }
 
 function mostEntries(creation: MapCreation): number {
-  const rule = { min: 1, max: 0, always: 1 };
-  return largest(rule, (maxEntries) => tryCreate({ ...creation, maxEntries }) === "E2BIG");
+  return largest(atLeast(1), (maxEntries) => tryCreate({ ...creation, maxEntries }) === "E2BIG");
 }
 
 /**
@@ -51,7 +66,7 @@ function mostEntries(creation: MapCreation): number {
  */
 function isTooLarge(creation: MapCreation): boolean {
   const { btfFd, ...rest } = creation;
-  const types = btfFd === undefined ? {} : STORAGE_TYPE_IDS;
+  const types = btfFd === undefined ? {} : PLAIN_TYPE_IDS;
   return tryCreate({ ...rest, ...types, ifindex: NO_DEVICE }) === "E2BIG";
 }
 

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { MapCreation } from "../kernel/index.js";
-import { withTrialMap } from "./capability-probe-trial.js";
+import { tryCreate, withTrialMap } from "./capability-probe-trial.js";
 
 /*
  * A struct_ops map needs a value type from the kernel's own BTF: one of the structs
@@ -39,8 +39,7 @@ interface ValueType {
 export function withStructOpsMap<T>(creation: MapCreation, use: (fd: number) => T): T | undefined {
   for (const { id, size } of valueTypes()) {
     const typed = { ...creation, valueSize: size, btfVmlinuxValueTypeId: id };
-    const result = withTrialMap(typed, use);
-    if (result !== undefined) return result;
+    if (tryCreate(typed) === undefined) return withTrialMap(typed, use);
   }
   return undefined;
 }

@@ -1,10 +1,10 @@
-import { closeFd, KernelError, type MapCreation, pageSize } from "../kernel/index.js";
+import { closeFd, type Errno, KernelError, type MapCreation, pageSize } from "../kernel/index.js";
 import { creationBtf } from "./btf-blob.js";
 import { probeFlags } from "./capability-probe-flags.js";
 import { type Limits, probeLimits } from "./capability-probe-limits.js";
 import { probeOperations, probeSingleCpuWrite } from "./capability-probe-operations.js";
 import { withStructOpsMap } from "./capability-probe-struct-ops.js";
-import { isRefusal, tryCreate, withTrialMap } from "./capability-probe-trial.js";
+import { isExhausted, isRefusal, tryCreate, withTrialMap } from "./capability-probe-trial.js";
 import type { TypeCapabilities } from "./capability-table.js";
 import { MapType } from "./map-type.js";
 import { type EntriesRule, TYPE_FACTS, type TypeFacts } from "./type-facts.js";
@@ -36,38 +36,40 @@ function probeType(facts: TypeFacts, maxEntries: number): Found {
     flags: facts.requiredFlags,
   };
   try {
-    if (facts.type === MapType.STRUCT_OPS) return probeStructOps(facts, creation);
-    if (facts.hasInnerMap) return probeMapInMap(facts, creation);
-    return probeWithBtf(facts, creation);
+    return facts.hasInnerMap ? probeMapInMap(facts, creation) : probeWithBtf(facts, creation);
   } catch (error) {
-    if (error instanceof KernelError && isRefusal(error.errno)) return { availability: "denied" };
-    throw error;
+    if (!(error instanceof KernelError) || isExhausted(error.errno)) throw error;
+    return { availability: isRefusal(error.errno) ? "denied" : "unavailable" };
   }
 }
 
 function probeMapInMap(facts: TypeFacts, creation: MapCreation): Found {
   const inner = { type: MapType.HASH, keySize: 4, valueSize: 4, maxEntries: 1 };
-  const found = withTrialMap(inner, (innerMapFd) => probeMap(facts, { ...creation, innerMapFd }));
-  return found ?? { availability: "unavailable" };
+  return withTrialMap(inner, (innerMapFd) => probeMap(facts, { ...creation, innerMapFd }));
 }
 
 function probeWithBtf(facts: TypeFacts, creation: MapCreation): Found {
   const btf = creationBtf(creation);
+  const withBtf = { ...creation, ...btf };
   try {
-    return probeMap(facts, { ...creation, ...btf });
+    return facts.type === MapType.STRUCT_OPS
+      ? probeStructOps(facts, withBtf)
+      : probeMap(facts, withBtf);
   } finally {
     if (btf.btfFd !== undefined) closeFd(btf.btfFd);
   }
 }
 
 function probeMap(facts: TypeFacts, creation: MapCreation): Found {
-  const found = withTrialMap(creation, (fd) => ({
-    ...probeSingleCpuWrite(fd, facts),
-    operations: probeOperations(fd, facts),
-  }));
-  if (!found) return { availability: "unavailable" };
-  const createFlags = probeFlags(creation, (errno) => errno === undefined);
-  return { availability: "available", createFlags, ...probeLimits(facts, creation), ...found };
+  return {
+    availability: "available",
+    ...withTrialMap(creation, (fd) => ({
+      ...probeSingleCpuWrite(fd, facts),
+      operations: probeOperations(fd, facts),
+    })),
+    createFlags: probeFlags(creation, (errno) => errno === undefined),
+    ...probeLimits(facts, creation),
+  };
 }
 
 /**
@@ -77,11 +79,13 @@ function probeMap(facts: TypeFacts, creation: MapCreation): Found {
  */
 function probeStructOps(facts: TypeFacts, creation: MapCreation): Found {
   const noStructOps = { ...creation, btfVmlinuxValueTypeId: 1 };
-  if (tryCreate(noStructOps) !== "ENOTSUPP") return { availability: "unavailable" };
+  const isKnown = (errno: Errno | undefined) => errno === "ENOTSUPP";
+  const errno = tryCreate(noStructOps);
+  if (!isKnown(errno)) throw new KernelError(errno ?? "EINVAL", "BPF_MAP_CREATE");
   return {
     availability: "available",
     operations: withStructOpsMap(creation, (fd) => probeOperations(fd, facts)) ?? [],
-    createFlags: probeFlags(noStructOps, (errno) => errno === "ENOTSUPP"),
+    createFlags: probeFlags(noStructOps, isKnown),
   };
 }
 

@@ -55,6 +55,8 @@ export async function* dumpMap(
       signal,
     );
     yield { kind: "summary", summary };
+  } catch (error) {
+    throw map.named(error);
   } finally {
     map.close();
   }

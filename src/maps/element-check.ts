@@ -132,7 +132,7 @@ export function checkColumns(
 export function checkCpu(
   map: OpenMap,
   choice: CpuView | CpuTarget | undefined,
-  field: "cpu_view" | "cpu_target",
+  field: "cpu_view" | "cpu_target" | "start.cpu_target",
 ): void {
   if (!choice) return;
   const { cpus } = map.layout;

@@ -1,4 +1,5 @@
-import { KernelError, mapCreate, mapFreeze } from "../kernel/index.js";
+import { closeFd, KernelError, mapCreate, mapFreeze } from "../kernel/index.js";
+import { creationBtf } from "./btf-blob.js";
 import { recordOf } from "./catalogue.js";
 import type { Columns } from "./columns.js";
 import { checkWritable, writeElements } from "./elements.js";
@@ -34,7 +35,7 @@ export async function createMap(
   if (existing) return reuse(host, request, existing);
   const map = await createFrom(host, request.spec, "spec");
   try {
-    if (request.initialElements?.count) await fill(host, map, request.initialElements);
+    if (request.initialElements) await fill(host, map, request.initialElements);
     if (request.freeze) freeze(map);
     keepAliveBy(host, map, request);
     return { map: recordOf(host, map), created: true };
@@ -107,11 +108,13 @@ function reuse(host: MapHost, request: CreateMapRequest, existing: OpenMap) {
       throw new MapError(
         "MAP_INCOMPATIBLE",
         `${existing.label} is there but is not as asked: ${differences.join("; ")}`,
-        { violations, metadata: { map: existing.label, id: String(existing.info.id) } },
+        { violations, metadata: { id: String(existing.info.id) } },
       );
     }
     keepAliveBy(host, existing, request);
     return { map: recordOf(host, existing), created: false };
+  } catch (error) {
+    throw existing.named(error);
   } finally {
     existing.close();
   }
@@ -120,14 +123,22 @@ function reuse(host: MapHost, request: CreateMapRequest, existing: OpenMap) {
 async function createFrom(host: MapHost, spec: MapSpec, field: string): Promise<OpenMap> {
   const template = await openTemplate(host, spec, field);
   try {
-    const fd = mapCreate({ ...spec, innerMapFd: template?.fd });
-    return host.adopt(fd);
+    return host.adopt(makeMap(spec, template));
   } catch (error) {
     if (error instanceof KernelError)
       throw explainCreateFailure(error, spec, host.capabilities, field);
     throw error;
   } finally {
     template?.close();
+  }
+}
+
+function makeMap(spec: MapSpec, template: OpenMap | undefined): number {
+  const btf = creationBtf(spec);
+  try {
+    return mapCreate({ ...spec, ...btf, innerMapFd: template?.fd });
+  } finally {
+    if (btf.btfFd !== undefined) closeFd(btf.btfFd);
   }
 }
 
@@ -138,6 +149,8 @@ function openTemplate(host: MapHost, spec: MapSpec, field: string): Promise<Open
 }
 
 async function fill(host: MapHost, map: OpenMap, elements: Columns): Promise<void> {
+  // No elements are fine for any map, also for those that cannot be written by key.
+  if (elements.count + elements.keys.length + elements.values.length === 0) return;
   checkWritable(host, map, elements, undefined, "initial_elements");
   await writeElements(host, map, elements, { mode: "any", lock: false }, "stop");
 }

@@ -34,7 +34,7 @@ export async function loadMap(
   chunks: AsyncIterable<Columns>,
   signal: AbortSignal,
 ): Promise<LoadResult> {
-  return withMap(host, start.map, (map) => {
+  const load = (map: OpenMap) => {
     if (isKeyless(map.info.type)) return pushAll(map, start, chunks);
     checkLoad(host, map, start);
     const args: LoadArgs = {
@@ -46,14 +46,15 @@ export async function loadMap(
       replaceMemoryBytes: host.limits.replaceMemoryBytes,
     };
     return resultOf(host.threads.run<never, LoadResult>("load", args, signal, chunks));
-  });
+  };
+  return withMap(host, start.map, load, "start.map");
 }
 
 function checkLoad(host: MapHost, map: OpenMap, start: LoadStart): void {
   requireKeyedOperation(host.capabilities, map, "update");
   requirePlainValues(host.capabilities, map);
   if (start.strategy === "replace" || start.dryRun) requireWalkable(host, map);
-  checkCpu(map, start.cpuTarget, "cpu_target");
+  checkCpu(map, start.cpuTarget, "start.cpu_target");
   if (start.cpuTarget && "cpu" in start.cpuTarget) {
     throw fieldError(
       "FIELD_INVALID",
@@ -77,7 +78,7 @@ async function pushAll(
       `${map.label} has no keys: only MERGE, without dry_run`,
     );
   }
-  checkCpu(map, start.cpuTarget, "cpu_target");
+  checkCpu(map, start.cpuTarget, "start.cpu_target");
   let received = 0;
   for await (const { count, keys, values } of chunks) {
     checkKeys(keys, count, map.layout, "elements.keys");

@@ -76,6 +76,17 @@ export class MapError extends Error {
       cause: this.cause,
     });
   }
+
+  /** The same error, naming the map (`OpenMap.label`) unless it names one already. */
+  about(map: string): MapError {
+    if (this.metadata.map !== undefined) return this;
+    const message = this.message.includes(map) ? this.message : `${map}: ${this.message}`;
+    return new MapError(this.reason, message, {
+      violations: this.violations,
+      metadata: { ...this.metadata, map },
+      cause: this.cause,
+    });
+  }
 }
 
 /** The error of one request field that breaks a rule. */

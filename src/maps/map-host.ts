@@ -75,7 +75,11 @@ export class MapHost {
     this.capabilities = CapabilityTable.probe();
     this.pins = new PinPaths(options.bpffsRoots, options.holdDirectory);
     this.holds = new HoldRegistry(options.holdDirectory, options);
-    this.threads = new ThreadPool(options.limits.scanThreads, options.limits.maxScans);
+    this.threads = new ThreadPool(
+      new URL("./scan/thread.js", import.meta.url),
+      options.limits.scanThreads,
+      options.limits.maxScans,
+    );
   }
 
   /**

@@ -1,6 +1,6 @@
 import { type Errno, type MapInfo, mapFdinfo } from "../kernel/index.js";
 import { explain } from "./explain.js";
-import type { MapError } from "./map-error.js";
+import { MapError } from "./map-error.js";
 import { layoutOf, type MapLayout } from "./map-layout.js";
 
 /** A map that is open for one operation; {@link close} must be called. */
@@ -30,6 +30,11 @@ export class OpenMap {
   /** The error for what the kernel answered to an operation on this map. */
   explain(errno: Errno, operation: string): MapError {
     return explain(errno, { map: this.label, operation, isFrozen: () => this.isFrozen() });
+  }
+
+  /** What was thrown while the map was used: a MapError then names the map. */
+  named(thrown: unknown): unknown {
+    return thrown instanceof MapError ? thrown.about(this.label) : thrown;
   }
 
   /** Whether user space may write the map no longer. */

@@ -60,7 +60,7 @@ export class PinPaths {
 
   /** The root that a path lies in and the rest of the path; MapError where it is not fit. */
   #locate(path: string, field: string): { root: string; rest: string } {
-    if (!path.startsWith("/") || posix.normalize(path) !== path || path.includes("\0")) {
+    if (!isNormal(path)) {
       throw pathError(
         "PIN_PATH_INVALID",
         field,
@@ -140,6 +140,16 @@ export class PinPaths {
       }
     }
   }
+}
+
+/** Whether a path is absolute and has no part that leads nowhere, up, or is empty. */
+function isNormal(path: string): boolean {
+  return (
+    path.startsWith("/") &&
+    !path.endsWith("/") &&
+    !path.includes("\0") &&
+    posix.normalize(path) === path
+  );
 }
 
 /** Names an entry of an open directory so that no link or race can redirect it. */

@@ -5,15 +5,22 @@ import { describeRef, type MapRef } from "./map-ref.js";
 import type { OpenMap } from "./open-map.js";
 import { Turns } from "./turns.js";
 
-/** Opens the map that a reference names, for the time of `use`. */
+/**
+ * Opens the map that a reference names, for the time of `use`; its errors name the map.
+ *
+ * @param field path of the reference in the request
+ */
 export async function withMap<T>(
   host: MapHost,
   ref: MapRef,
   use: (map: OpenMap) => T | Promise<T>,
+  field = "map",
 ): Promise<T> {
-  const map = await openMap(host, ref);
+  const map = await openMap(host, ref, field);
   try {
     return await use(map);
+  } catch (error) {
+    throw map.named(error);
   } finally {
     map.close();
   }

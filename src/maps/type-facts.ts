@@ -20,6 +20,13 @@ export type EntriesRule = "any" | "zero" | "one" | "ring" | "pages" | "cpus";
 export type ExtraRule = "none" | "hashes" | "address" | "hint";
 
 /**
+ * Where the kernel's own limit on value_size shows, for a type that sets none: in the
+ * check before a map is made, when it is made, or in the largest object that the kernel
+ * can allocate, because each trial would allocate a value for every CPU.
+ */
+export type ValueLimit = "check" | "creation" | "allocation";
+
+/**
  * What every kernel that has a type says of it. What differs between kernels is not
  * here but probed.
  */
@@ -39,10 +46,11 @@ export interface TypeFacts {
   readonly evicts: boolean;
   /** Whether creation needs a template of the inner maps. */
   readonly hasInnerMap: boolean;
-  /** Whether creation needs BTF of key and value. */
-  readonly needsBtf: boolean;
-  /** Whether the kernel's limit on value_size only shows when a map is made. */
-  readonly limitAtCreation: boolean;
+  /** What BTF creation needs: a BTF object at all, or one with types for key and value. */
+  readonly btf: "none" | "object" | "types";
+  /** Whether the kernel answers EINVAL to the deletion of an element that is not there. */
+  readonly emptyDeleteIsEinval: boolean;
+  readonly valueLimit: ValueLimit;
   /** What a process needs beside CAP_BPF to create a map of the type. */
   readonly capability: Capability;
   /** Constraints and traps that the rest cannot say, for people. */
@@ -62,8 +70,9 @@ const ORDINARY: Omit<TypeFacts, "type" | "name"> = {
   requiredFlags: 0,
   evicts: false,
   hasInnerMap: false,
-  needsBtf: false,
-  limitAtCreation: false,
+  btf: "none",
+  emptyDeleteIsEinval: false,
+  valueLimit: "check",
   capability: "CAP_BPF",
   notes: "",
 };
@@ -79,12 +88,12 @@ const LOCAL_STORAGE = {
   keySize: exactly(4),
   maxEntries: "zero",
   requiredFlags: CreateFlag.NO_PREALLOC,
-  needsBtf: true,
+  btf: "types",
 } as const;
 const CGROUP_STORAGE = {
   keySize: either(16, 8),
   maxEntries: "zero",
-  limitAtCreation: true,
+  valueLimit: "creation",
 } as const;
 
 const LRU_NOTE = "Capacity is approximate; changing existing elements may evict others.";
@@ -121,7 +130,7 @@ const ROWS: Readonly<Record<keyof typeof MapType, Row>> = {
     name: "stack_trace",
     keySize: exactly(4),
     valueSize: { ...atLeast(8), multipleOf: 8 },
-    limitAtCreation: true,
+    valueLimit: "creation",
     notes:
       "value_size is 8 bytes a frame, 32 with STACK_BUILD_ID; at most " +
       "kernel.perf_event_max_stack frames. Keys are stack ids, which may exceed max_entries.",
@@ -147,6 +156,7 @@ const ROWS: Readonly<Record<keyof typeof MapType, Row>> = {
     name: "lpm_trie",
     keyKind: "prefix",
     keySize: between(5, 260),
+    valueLimit: "allocation",
     requiredFlags: CreateFlag.NO_PREALLOC,
     notes:
       "Keys are { u32 prefix length; big-endian data }. Lookups answer the longest prefix that " +
@@ -175,6 +185,7 @@ const ROWS: Readonly<Record<keyof typeof MapType, Row>> = {
     ...INDEXED,
     ...NETWORK,
     valueSize: either(4, 8),
+    emptyDeleteIsEinval: true,
     notes: "Values are socket fds when written; cookies when read, with value_size 8 only.",
   },
   CPUMAP: {
@@ -234,6 +245,7 @@ const ROWS: Readonly<Record<keyof typeof MapType, Row>> = {
     ...INDEXED,
     valueKind: "object",
     maxEntries: "one",
+    btf: "object",
     notes:
       "The only key is 0; value_size is that of btf_vmlinux_value_type_id. Updating registers, " +
       "deleting unregisters the operations, except with LINK.",

@@ -17,9 +17,11 @@ export class DescriptorIndex {
   readonly #messages = new Set<string>();
   readonly #extensions: DescExtension[] = [];
 
-  constructor(services: readonly DescService[]) {
+  /** @param further files of messages that no service names, such as error details */
+  constructor(services: readonly DescService[], further: readonly DescFile[] = []) {
     this.services = services.map(({ typeName }) => typeName);
     for (const { file } of services) this.#add(file);
+    for (const file of further) this.#add(file);
   }
 
   /** The file of this name and all that it imports, serialized; undefined where there is none. */

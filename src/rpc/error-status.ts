@@ -13,9 +13,9 @@ export const DETAILS_TRAILER = "grpc-status-details-bin";
 
 // A status travels twice in the trailers, as text and in the details, and peers refuse
 // headers past a limit of their own (8 KiB is gRPC core's). These bounds keep well below.
-const MAX_MESSAGE_CHARS = 1000;
-const MAX_METADATA_CHARS = 1000;
-const MAX_VIOLATIONS = 16;
+const MAX_MESSAGE_CHARS = 600;
+const MAX_METADATA_CHARS = 600;
+const MAX_VIOLATIONS = 8;
 const MAX_VIOLATION_CHARS = 200;
 
 /** A call's outcome in the form that grpc-js takes. */

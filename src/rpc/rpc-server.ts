@@ -1,12 +1,13 @@
 import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import { HostService, MapService } from "@bpfmapd/client/proto";
+import { ErrorInfoSchema, HostService, MapService, StatusSchema } from "@bpfmapd/client/proto";
 import { type ConnectionInjector, Server, ServerCredentials } from "@grpc/grpc-js";
 import type { Logger } from "pino";
 import type { MapHost } from "../maps/index.js";
 import type { CallRuntime } from "./adapter/runtime.js";
 import { addService } from "./adapter/service.js";
 import { callStatusInterceptor } from "./call-status.js";
+import { cutStreamInterceptor } from "./cut-streams.js";
 import { DescriptorIndex } from "./descriptor-index.js";
 import { Health } from "./gen/grpc/health/v1/health_pb.js";
 import { hostServiceHandlers } from "./handlers/host-service.js";
@@ -46,7 +47,7 @@ export class RpcServer {
       "grpc.max_receive_message_length": maxMessageBytes,
       "grpc.max_send_message_length": -1, // the adapter checks, and says why
       "grpc.enable_channelz": 0,
-      interceptors: [callStatusInterceptor(log, maxMessageBytes)],
+      interceptors: [cutStreamInterceptor, callStatusInterceptor(log, maxMessageBytes)],
     });
     onHttp2Server(this.#server, shortenDeadlines);
 
@@ -64,7 +65,10 @@ export class RpcServer {
     addService(this.#server, HostService, hostServiceHandlers(host, daemon), runtime);
     this.#health = new HealthService(contract.map(({ typeName }) => typeName));
     this.#health.addTo(this.#server, runtime);
-    const index = new DescriptorIndex([...contract, Health, ...reflectionServices]);
+    const index = new DescriptorIndex(
+      [...contract, Health, ...reflectionServices],
+      [ErrorInfoSchema.file, StatusSchema.file],
+    );
     addReflection(this.#server, index, runtime);
 
     // Connections come with their TLS done, so grpc-js has nothing to do with it.

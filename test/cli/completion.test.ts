@@ -11,6 +11,7 @@ import { buildProgram } from "#dist/cli/program.js";
 const terminal = {
   out: new Output(process.stdout),
   isTerminal: false,
+  stdin: process.stdin,
   stderr: process.stderr,
   env: {},
   signal: new AbortController().signal,

@@ -142,6 +142,32 @@ describe("JSON", () => {
   });
 });
 
+describe("a dump that was edited", () => {
+  const line = (byte: string) => `key: 0${byte} 00 00 00  value: 0${byte} 01\n`;
+  const item = (byte: string) =>
+    `{"key":["0x0${byte}","0x00","0x00","0x00"],"value":["0x0${byte}","0x01"]}`;
+
+  it("is read on where it no longer looks like one", async () => {
+    const text = `${line("1")}${line("2")}# mine\nkey 3 0 0 0 value 3 1\n${line("4")}Found 3 elements\n`;
+    const elements = {
+      count: 4,
+      keys: "01000000020000000300000004000000",
+      values: "0101020103010401",
+    };
+    expect(await parse(text, hash)).toEqual(elements);
+    const json = `[${item("1")},${item("2")} ,\n{"value":[3,1],"key":[3,0,0,0]},${item("4")}]\n`;
+    expect(await parse(json, hash)).toEqual(elements);
+  });
+
+  it("is refused with the place of the fault in the whole file", async () => {
+    await expect(parse(`${line("1")}${line("2")}key 1 2 3\n`, hash)).rejects.toThrow("line 3: ");
+    await expect(parse(`[${item("1")},${item("2")},{}]`, hash)).rejects.toThrow("element 2: ");
+    for (const end of ["", ",]", "]]", `${item("3")}]`]) {
+      await expect(parse(`[${item("1")},${item("2")}${end}`, hash)).rejects.toThrow();
+    }
+  });
+});
+
 it("reads back what a dump writes, wherever the file is cut into blocks", async () => {
   const shape = fc.record({
     keySize: fc.integer({ min: 1, max: 20 }),

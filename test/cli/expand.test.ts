@@ -6,6 +6,7 @@ import { buildProgram } from "#dist/cli/program.js";
 const { command } = buildProgram({
   out: new Output(process.stdout),
   isTerminal: false,
+  stdin: process.stdin,
   stderr: process.stderr,
   env: {},
   signal: new AbortController().signal,

@@ -32,6 +32,7 @@ describe("DATA", () => {
     ["1 2 3 256", "error parsing byte: 256 is above 255"],
     ["hex 1 2 3 100", "error parsing byte: 100 is above 255"],
     ["hex 1 2 3 g", "key expected 4 bytes got 3"],
+    ["id 5", 'a map or program as key ("id ...") is not offered yet'],
   ])("refuses %s", (text, message) => {
     expect(() => takeData(words(text), 4, "key")).toThrow(message);
   });

@@ -46,6 +46,15 @@ it("tells each field violation once, in one line", () => {
   });
 });
 
+it("does not tell a violation that the message tells in its own words", () => {
+  const description = "pins lie inside /sys/fs/bpf";
+  const error = new BpfmapError(`pin path "/tmp/x": ${description}`, {
+    code: status.INVALID_ARGUMENT,
+    violations: [{ field: "pin_path", description }],
+  });
+  expect(describeFailure(error).message).toBe(error.message);
+});
+
 it("says where to look where the daemon cannot be reached", () => {
   const error = new BpfmapError("no answer from bpfmapd at unix:/x: ENOENT.", {
     code: status.UNAVAILABLE,

@@ -20,6 +20,8 @@ export interface DaemonOptions {
   under?: readonly string[];
   /** Log level; "warn" unless given. The line "serving" is printed on every level. */
   logLevel?: string;
+  /** Tells whether a line of the log says that it serves, for logs that are no JSON. */
+  isReady?: (line: string) => boolean;
 }
 
 /** One line of the daemon's log; lines that are no JSON have only `msg`. */
@@ -183,7 +185,7 @@ class DaemonProcess implements TestDaemon {
       createInterface({ input: child.stderr as NodeJS.ReadableStream }).on("line", (text) => {
         const line = parseLine(text);
         this.logs.push(line);
-        if (line.msg !== "serving") return;
+        if (line.msg !== "serving" && !this.#options.isReady?.(line.msg)) return;
         clearTimeout(timer);
         done();
       });

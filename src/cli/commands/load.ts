@@ -19,7 +19,7 @@ async function run(context: CliContext, words: Words, options: LoadOptions): Pro
   const arg = takeMap(words);
   const path = words.done ? "-" : words.next("FILE");
   words.expectEnd();
-  if (path === "-" && process.stdin.isTTY) {
+  if (path === "-" && context.stdin.isTTY) {
     throw new CliError("give a FILE, or elements on standard input");
   }
   const size = await fileSize(path);
@@ -54,7 +54,7 @@ async function loadText(
     ...(size === undefined ? {} : { total: size, unit: "bytes" }),
   });
   try {
-    const blocks = readBlocks(path, (count) => {
+    const blocks = readBlocks(path, context.stdin, (count) => {
       if (size !== undefined) progress.add(count);
     });
     const chunks = namedIn(path, parseElements(blocks, elementTarget(map)));

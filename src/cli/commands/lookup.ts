@@ -76,7 +76,7 @@ async function peekElement(
   map: BpfMap,
 ): Promise<ExitCode | undefined> {
   const asked = map.type === MapType.BLOOM_FILTER ? takeValue(words, map) : undefined;
-  words.expectEnd();
+  takeKey(words, map); // there is none to take, and the error says so
   const { found, value } = await context.client.maps.peekElement(
     { map: context.mapRef(arg), ...(asked === undefined ? {} : { value: asked }) },
     context.call,

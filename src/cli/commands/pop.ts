@@ -16,8 +16,8 @@ async function run(context: CliContext, words: Words): Promise<ExitCode | undefi
     context.call,
   );
   if (elements === undefined || elements.count === 0) {
-    if (context.json) await context.out.write("null\n");
-    else context.note("Error: empty map");
+    // No error: bpftool, too, says it on standard output.
+    await context.out.write(context.json ? "null\n" : "Error: empty map\n");
     return ExitCode.NOT_FOUND;
   }
   await writeElement(context, map, { key: new Uint8Array(0), value: elements.values });

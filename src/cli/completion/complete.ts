@@ -1,9 +1,10 @@
 import type { Command, Option } from "commander";
 import { SHELLS } from "../commands/completion.js";
 import { BPFTOOL_VERBS, FEATURE_VERBS, OWN_VERBS } from "../commands/index.js";
-import { CliContext, type Terminal } from "../context.js";
+import { CliContext } from "../context.js";
 import { expandWords } from "../expand.js";
 import type { GlobalOptions } from "../global-options.js";
+import type { Terminal } from "../terminal.js";
 import { type Candidate, type Completion, NOTHING, oneOf } from "./candidates.js";
 
 /** Options whose value is the name of a file on this host. */
@@ -19,7 +20,7 @@ export async function complete(
   terminal: Terminal,
 ): Promise<Completion> {
   const current = words.at(-1) ?? "";
-  const line = readLine(program, words.slice(0, -1));
+  const line = readLine(program, words.slice(0, -1), terminal.env);
   const option = line.pending;
   const found =
     option === undefined
@@ -41,13 +42,13 @@ interface Line {
   /** An option whose value is being written. */
   readonly pending: Option | undefined;
   /** Values of options so far, by their names in the options object. */
-  readonly values: Readonly<Record<string, string>>;
+  readonly values: Readonly<Record<string, unknown>>;
 }
 
-function readLine(program: Command, words: readonly string[]): Line {
+function readLine(program: Command, words: readonly string[], env: NodeJS.ProcessEnv): Line {
   // A line that ends with an object alone asks for its verb, not for the default one.
   const expanded = expandWords(program, words).slice(0, words.length);
-  const values: Record<string, string> = {};
+  const values: Record<string, unknown> = valuesOf(program, env);
   const operands: string[] = [];
   let command = program;
   for (let at = 0; at < expanded.length; at++) {
@@ -58,7 +59,7 @@ function readLine(program: Command, words: readonly string[]): Line {
       if (option === undefined || !option.required) continue;
       const value = attached ?? expanded[++at];
       if (value === undefined) return { command, operands, pending: option, values };
-      values[option.attributeName()] = value;
+      setValue(values, option, value);
       continue;
     }
     const next = operands.length === 0 && command.commands.find((it) => it.name() === word);
@@ -66,6 +67,25 @@ function readLine(program: Command, words: readonly string[]): Line {
     else operands.push(word);
   }
   return { command, operands, pending: undefined, values };
+}
+
+/** Commander reads the environment only where it parses a whole command line. */
+function valuesOf(program: Command, env: NodeJS.ProcessEnv): Record<string, unknown> {
+  const values: Record<string, unknown> = {};
+  for (const option of program.options) {
+    const value = option.envVar === undefined ? undefined : env[option.envVar];
+    if (value !== undefined) setValue(values, option, value);
+  }
+  return values;
+}
+
+/** A value that is no good is as if it were not there: completion has nowhere to say so. */
+function setValue(values: Record<string, unknown>, option: Option, text: string): void {
+  try {
+    values[option.attributeName()] = option.parseArg?.(text, undefined) ?? text;
+  } catch {
+    // It will be told when the command is run.
+  }
 }
 
 function findOption(commands: readonly Command[], name: string): Option | undefined {

@@ -75,7 +75,7 @@ async function listQuietly(context: CliContext, request: ListRequest): Promise<B
   try {
     const { maps } = await context.client.maps.listMaps(
       { ...request, pageSize: MOST_MAPS },
-      { deadlineMs: DEADLINE_MS },
+      { deadlineMs: context.options.timeout ?? DEADLINE_MS },
     );
     return maps;
   } catch {

@@ -45,6 +45,13 @@ export class ChunkBuilder {
     this.#added();
   }
 
+  /** Adds an element whose key and value have the map's sizes, the value with all its slots. */
+  addWhole(key: Uint8Array, value: Uint8Array): void {
+    this.#keys.set(key, this.#count * this.#target.keySize);
+    this.#values.set(value, this.#count * this.#target.valueStride);
+    this.#added();
+  }
+
   /** Adds an element of a per-CPU map with a value for every CPU, in any order. */
   addPerCpu(key: ArrayLike<number>, values: readonly CpuValue[]): void {
     const { valueSize, valueStride, cpus } = this.#target;

@@ -1,11 +1,11 @@
 import { createReadStream } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
+import type { Readable } from "node:stream";
 import { CliError, messageOf } from "../cli-error.js";
 import { type Chunk, ChunkBuilder } from "./chunk-builder.js";
+import { DumpParser } from "./dump-parser.js";
 import type { ElementParser } from "./element-parser.js";
 import type { ElementTarget } from "./element-target.js";
-import { JsonParser } from "./json-parser.js";
-import { TextParser } from "./text-parser.js";
 
 /** Runs work on an open file, and says in its errors which file it was. */
 export async function withFile<T>(
@@ -24,12 +24,13 @@ export async function withFile<T>(
   }
 }
 
-/** The blocks of a file, or of standard input. `onBytes` is told of each. */
+/** The blocks of a file, or of standard input for "-". `onBytes` is told of each. */
 export async function* readBlocks(
   path: string,
+  stdin: Readable,
   onBytes: (count: number) => void,
 ): AsyncGenerator<Buffer, void> {
-  const stream = path === "-" ? process.stdin : createReadStream(path, { highWaterMark: 1 << 18 });
+  const stream = path === "-" ? stdin : createReadStream(path, { highWaterMark: 1 << 18 });
   try {
     for await (const block of stream as AsyncIterable<Buffer>) {
       onBytes(block.length);
@@ -54,7 +55,7 @@ export async function* parseElements(
     if (parser === undefined) {
       const start = block.toString("latin1").trimStart();
       if (start === "") continue;
-      parser = start.startsWith("[") ? new JsonParser(builder) : new TextParser(builder, target);
+      parser = new DumpParser(builder, target, start.startsWith("["));
     }
     parser.push(block);
     yield* builder.takeFull();

@@ -42,17 +42,19 @@ export async function isExportFile(file: FileHandle): Promise<boolean> {
 export async function checkExport(file: FileHandle): Promise<CheckedExport> {
   const records = readRecords(file);
   const first = (await records.next()).value;
-  if (first === undefined || !isHeader(first)) {
+  if (first === undefined || !isHeader(first.record)) {
     throw new CliError("it is no export of bpfmapctl");
   }
-  const header = first.kind.value as ExportHeader;
+  const header = first.record.kind.value as ExportHeader;
   if (header.format !== EXPORT_FORMAT) {
     throw new CliError(`its format is ${header.format}; this version reads ${EXPORT_FORMAT}`);
   }
   const map = header.map;
   if (map === undefined) throw new CliError("its header names no map");
   const digest = new ExportDigest();
-  for await (const { kind } of records) {
+  digest.addHeader(first.bytes);
+  for await (const { record } of records) {
+    const { kind } = record;
     if (kind.case === "trailer") {
       digest.check(kind.value);
       if ((await records.next()).done !== true) throw new CliError("it goes on after its trailer");
@@ -75,7 +77,9 @@ export async function* readExport(
 ): AsyncGenerator<Elements, void> {
   const digest = new ExportDigest();
   let held: Elements | undefined;
-  for await (const { kind } of readRecords(file)) {
+  for await (const { record, bytes } of readRecords(file)) {
+    const { kind } = record;
+    if (kind.case === "header") digest.addHeader(bytes);
     if (kind.case !== "elements") continue;
     checkSizes(kind.value, checked.map);
     digest.add(kind.value);
@@ -86,10 +90,15 @@ export async function* readExport(
   if (held !== undefined) yield held;
 }
 
-/** Count and SHA-256 of the elements, in file order (ExportTrailer). */
+/** Count and SHA-256 of what a trailer vouches for, in file order (ExportTrailer). */
 export class ExportDigest {
   readonly #hash = createHash("sha256");
   #count = 0n;
+
+  /** Adds the header record as it stands in the file, without its length. */
+  addHeader(bytes: Uint8Array): void {
+    this.#hash.update(bytes);
+  }
 
   add(elements: { count: number; keys: Uint8Array; values: Uint8Array }): void {
     this.#hash.update(elements.keys).update(elements.values);
@@ -108,7 +117,7 @@ export class ExportDigest {
       );
     }
     if (Buffer.compare(sha256, trailer.sha256) !== 0) {
-      throw new CliError("it is damaged: the checksum of its elements is wrong");
+      throw new CliError("it is damaged: its checksum is wrong");
     }
   }
 }
@@ -124,28 +133,33 @@ function checkSizes(elements: Elements, map: BpfMap): void {
   }
 }
 
-async function* readRecords(file: FileHandle): AsyncGenerator<ExportRecord, void> {
+async function* readRecords(file: FileHandle): AsyncGenerator<FileRecord, void> {
   let at = 0;
   for (;;) {
     const read = await readRecord(file, at);
     if (read === undefined) return;
-    yield read.record;
+    yield read;
     at = read.end;
   }
 }
 
-/** The record at an offset, and where it ends. Undefined at the end of the file. */
-async function readRecord(
-  file: FileHandle,
-  at: number,
-): Promise<{ record: ExportRecord; end: number } | undefined> {
+/** A record with its bytes, and the offset where it ends. */
+interface FileRecord {
+  readonly record: ExportRecord;
+  readonly bytes: Uint8Array;
+  readonly end: number;
+}
+
+/** The record at an offset. Undefined at the end of the file. */
+async function readRecord(file: FileHandle, at: number): Promise<FileRecord | undefined> {
   const head = await readAt(file, at, 10);
   if (head.length === 0) return undefined;
   const { length, size } = decodeLength(head);
   const bytes = await readAt(file, at + size, length);
   if (bytes.length < length) throw new CliError("it was cut in the middle of a record");
   try {
-    return { record: fromBinary(ExportRecordSchema, bytes), end: at + size + length };
+    const record = fromBinary(ExportRecordSchema, bytes);
+    return { record, bytes, end: at + size + length };
   } catch {
     throw new CliError("it is damaged: a record cannot be decoded");
   }

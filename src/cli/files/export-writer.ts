@@ -7,8 +7,8 @@ import {
   ExportRecordSchema,
   type Host,
 } from "@bpfmapd/client/proto";
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { sizeDelimitedEncode } from "@bufbuild/protobuf/wire";
+import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { BinaryWriter } from "@bufbuild/protobuf/wire";
 import { timestampNow } from "@bufbuild/protobuf/wkt";
 import type { DumpSink } from "../dump-printer.js";
 import { EXPORT_FORMAT, ExportDigest } from "./export-reader.js";
@@ -54,6 +54,8 @@ export class ExportWriter implements DumpSink {
 
   #record(kind: MessageInitShape<typeof ExportRecordSchema>["kind"]): Promise<void> {
     const record: ExportRecord = create(ExportRecordSchema, { kind } as { kind: never });
-    return this.#write(sizeDelimitedEncode(ExportRecordSchema, record));
+    const bytes = toBinary(ExportRecordSchema, record);
+    if (record.kind.case === "header") this.#digest.addHeader(bytes);
+    return this.#write(new BinaryWriter().bytes(bytes).finish());
   }
 }

@@ -13,16 +13,27 @@ const BYTE_OF = new Map(HEX.map((digits, byte) => [`0x${digits}`, byte]));
 export class JsonParser implements ElementParser {
   readonly #builder: ChunkBuilder;
   readonly #splitter = new ArraySplitter();
-  #element = 0;
+  #element: number;
+  #skip: boolean;
 
-  constructor(builder: ChunkBuilder) {
+  /**
+   * `elements` is the number of elements that were read already. Where there are some,
+   * the first item of the array that is pushed stands for them.
+   */
+  constructor(builder: ChunkBuilder, elements = 0) {
     this.#builder = builder;
+    this.#element = elements;
+    this.#skip = elements > 0;
   }
 
   push(block: Buffer): void {
     const items = this.#splitter.push(block);
     if (items === undefined) return;
     for (const item of parseItems(items)) {
+      if (this.#skip) {
+        this.#skip = false;
+        continue;
+      }
       try {
         this.#add(item);
       } catch (error) {

@@ -18,8 +18,12 @@ export class TextParser implements ElementParser {
   readonly #keyed: boolean;
   readonly #decoder = new TextDecoder("utf-8");
   #rest = "";
-  #line = 0;
+  #line: number;
 
+  /** The line on which the element began. */
+  #elementLine = 0;
+  /** The line at fault, where it is not the current one. */
+  #faultLine: number | undefined;
   #place: Place = "nowhere";
   #hex = false;
   /** Whether a "hex" may stand next: only right after "key" or "value". */
@@ -28,8 +32,10 @@ export class TextParser implements ElementParser {
   #value: number[] | undefined;
   #cpuValues: (CpuValue & { value: number[] })[] = [];
 
-  constructor(builder: ChunkBuilder, target: ElementTarget) {
+  /** `line` is the number of lines before what is parsed. */
+  constructor(builder: ChunkBuilder, target: ElementTarget, line = 0) {
     this.#builder = builder;
+    this.#line = line;
     this.#keyed = target.keySize > 0;
   }
 
@@ -59,7 +65,7 @@ export class TextParser implements ElementParser {
     try {
       read();
     } catch (error) {
-      throw new CliError(`line ${this.#line}: ${messageOf(error)}`);
+      throw new CliError(`line ${this.#faultLine ?? this.#line}: ${messageOf(error)}`);
     }
   }
 
@@ -103,6 +109,7 @@ export class TextParser implements ElementParser {
   }
 
   #startBytes(place: Place, colon: boolean): void {
+    if (place === "key" || this.#key === undefined) this.#elementLine = this.#line;
     this.#place = place;
     this.#hex = colon;
     this.#hexAllowed = !colon;
@@ -128,6 +135,7 @@ export class TextParser implements ElementParser {
   #finishElement(): void {
     const hasValue = this.#value !== undefined || this.#cpuValues.length > 0;
     if (this.#key === undefined && !hasValue) return;
+    this.#faultLine = this.#elementLine;
     if (!hasValue) throw new CliError("a key without a value");
     if (this.#key === undefined && this.#keyed) throw new CliError("a value without a key");
     const key = this.#key ?? [];
@@ -137,5 +145,6 @@ export class TextParser implements ElementParser {
     this.#value = undefined;
     this.#cpuValues = [];
     this.#place = "nowhere";
+    this.#faultLine = undefined;
   }
 }

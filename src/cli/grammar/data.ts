@@ -9,6 +9,9 @@ export function parseByte(word: string, hex: boolean): number | undefined {
   return /^(0[xX])?[0-9a-fA-F]+$/.test(word) ? Number.parseInt(word, 16) : undefined;
 }
 
+/** bpftool takes a map or a program as value, for maps that hold such. */
+const OBJECT_KEYWORDS = ["id", "pinned", "name", "tag", "held"];
+
 /**
  * Takes DATA := [hex] BYTES, exactly `size` of them: as bpftool, so that hexadecimal
  * "a" or "e" is never taken for a keyword. `what` ("key", "value") names it in errors.
@@ -24,6 +27,9 @@ export function takeData(words: Words, size: number, what: string): Uint8Array {
     const word = words.peek();
     const value = word === undefined ? undefined : parseByte(word, hex);
     if (word === undefined || value === undefined) {
+      if (index === 0 && OBJECT_KEYWORDS.includes(word ?? "")) {
+        throw new CliError(`a map or program as ${what} ("${word} ...") is not offered yet`);
+      }
       if (word === undefined || /^[a-z]+$/.test(word)) {
         throw new CliError(`${what} expected ${size} bytes got ${index}`);
       }

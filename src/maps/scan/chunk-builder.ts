@@ -5,6 +5,12 @@ import { type Chunk, type ChunkRoom, packChunk } from "./chunk.js";
 import type { Chooser } from "./element-filter.js";
 import type { ElementSource } from "./element-source.js";
 
+/**
+ * Most elements of one chunk, and of the batch call that fills it: more are no faster,
+ * and keep the thread for longer.
+ */
+const MAX_ELEMENTS = 16_384;
+
 /** Which columns to put into chunks. */
 export type Projection = "keys_and_values" | "keys" | "values";
 
@@ -38,7 +44,7 @@ export class ChunkBuilder {
     this.#valueSize = options.projection === "keys" ? 0 : viewedValueSize(layout, options.cpuView);
     this.#copyValue = valueCopier(layout, options.cpuView);
     const size = Math.max(1, this.#keySize + this.#valueSize);
-    this.capacity = Math.max(1, Math.floor(options.chunkBytes / size));
+    this.capacity = Math.max(1, Math.min(MAX_ELEMENTS, Math.floor(options.chunkBytes / size)));
   }
 
   /** The first `count` elements of a stretch, as they are: one copy of each column. */

@@ -5,6 +5,7 @@ import { type Chooser, compileFilter, type ElementFilter } from "./element-filte
 import { type ElementSource, type Incomplete, MAX_RESTARTS, openSource } from "./element-source.js";
 import { Pace } from "./pace.js";
 import type { ScanTarget } from "./scan-target.js";
+import { stretchFor } from "./stretch.js";
 
 /** What a dump reads and sends. Plain data. */
 export interface DumpArgs extends ChunkOptions {
@@ -37,15 +38,16 @@ export interface DumpSummary {
   readonly endTimeMs: number;
 }
 
-/** Most elements of one batch call: more are no faster, and keep the thread for longer. */
-const MAX_STRETCH = 16_384;
+/** Bytes that a batch call may read even where chunks are smaller. */
+const MIN_STRETCH_BYTES = 1 << 20;
 
 /** Sends a map's elements in chunks, at the pace of the consumer. */
 export async function dumpJob(args: DumpArgs, context: JobContext): Promise<DumpSummary> {
   const builder = new ChunkBuilder(args.target.layout, args);
   const pace = new Pace(args.maxElementsPerSecond);
+  const most = Math.min(builder.capacity, pace.stretch);
   const source = openSource(args.target, {
-    stretch: Math.floor(Math.min(builder.capacity, MAX_STRETCH, pace.stretch)),
+    stretch: stretchFor(args.target.layout, most, Math.max(args.chunkBytes, MIN_STRETCH_BYTES)),
     dedupMemoryBytes: args.dedupMemoryBytes,
     maxRestarts: MAX_RESTARTS,
   });
@@ -99,7 +101,8 @@ class Dump {
     // A stretch that is worth a message of its own goes as it is.
     const isWhole =
       !this.#isChosen && this.#builder.takesWhole && count * 4 >= this.#builder.capacity;
-    if (isWhole && count <= this.#left) {
+    // More than a chunk should have comes from a bucket that was larger than a stretch.
+    if (isWhole && count <= Math.min(this.#left, this.#builder.capacity)) {
       await this.#send(this.#builder.take(true));
       this.#sent += count;
       await this.#send(this.#builder.whole(this.#source, count));

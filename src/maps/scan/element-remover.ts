@@ -18,7 +18,7 @@ export class ElementRemover {
     }
   }
 
-  /** Most elements that {@link remove} does at once. */
+  /** Elements of one call of the kernel's. */
   get stretch(): number {
     return this.#batch?.capacity ?? 256;
   }
@@ -27,12 +27,11 @@ export class ElementRemover {
   remove(keys: Buffer, from: number, count: number): number {
     let removed = 0;
     for (let done = 0; done < count; ) {
-      const batched = this.#batch
-        ? this.#removeBatch(this.#batch, keys, from + done, count - done)
-        : 0;
+      const some = Math.min(this.stretch, count - done);
+      const batched = this.#batch ? this.#removeBatch(this.#batch, keys, from + done, some) : 0;
       removed += batched;
       done += batched;
-      if (done === count) break;
+      if (batched === some) continue;
       // The batch stopped at this one: alone, it tells why.
       if (this.#removeOne(keys, from + done)) removed++;
       done++;

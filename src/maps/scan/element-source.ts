@@ -1,6 +1,7 @@
 import { BatchSource } from "./batch-source.js";
 import { KeySource } from "./key-source.js";
 import type { ScanTarget } from "./scan-target.js";
+import { TrieSource } from "./trie-source.js";
 
 /** Why a walk did not see every element that stood still. */
 export type Incomplete = "restarts" | "dedup_memory";
@@ -51,5 +52,8 @@ export const MAX_RESTARTS = 100;
 
 /** The best walk that this kernel has for the map. */
 export function openSource(target: ScanTarget, options: WalkOptions): ElementSource {
-  return target.lookupBatch ? new BatchSource(target, options) : new KeySource(target, options);
+  if (!target.lookupBatch) return new KeySource(target, options);
+  return target.keyKind === "prefix"
+    ? new TrieSource(target, options)
+    : new BatchSource(target, options);
 }

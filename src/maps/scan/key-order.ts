@@ -1,3 +1,5 @@
+import type { WalkProgress } from "./walk-progress.js";
+
 /**
  * The order in which the kernel walks an LPM_TRIE: post-order, so that a prefix comes
  * after everything that it covers (kernel/bpf/lpm_trie.c, trie_get_next_key). Being
@@ -29,21 +31,28 @@ export function clearHostBits(keys: Buffer, at: number, keySize: number): void {
 }
 
 /** Remembers how far a walk over a trie has come, and tells what it has passed already. */
-export class TrieProgress {
+export class TrieProgress implements WalkProgress {
+  restarts = 0;
+  readonly bytes = 0;
   readonly #keySize: number;
   readonly #furthest: Buffer;
   #started = false;
+  #isRepeating = false;
 
   constructor(keySize: number) {
     this.#keySize = keySize;
     this.#furthest = Buffer.alloc(keySize);
   }
 
-  /** Whether the key is further than all before, which it then is the furthest of. */
   advance(keys: Buffer, at: number): boolean {
-    if (this.#started && compareTriePosition(keys, at, this.#furthest, 0) <= 0) return false;
+    if (this.#started && compareTriePosition(keys, at, this.#furthest, 0) <= 0) {
+      if (!this.#isRepeating) this.restarts++;
+      this.#isRepeating = true;
+      return false;
+    }
     keys.copy(this.#furthest, 0, at, at + this.#keySize);
     this.#started = true;
+    this.#isRepeating = false;
     return true;
   }
 }

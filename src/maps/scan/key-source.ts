@@ -1,9 +1,10 @@
 import { ElementCalls, type Errno } from "../../kernel/index.js";
 import { whileContended } from "../retry.js";
 import type { ElementSource, WalkOptions, WalkStats } from "./element-source.js";
-import { KeyIndex } from "./key-index.js";
-import { TrieProgress } from "./key-order.js";
+import { compareTriePosition, TrieProgress } from "./key-order.js";
 import { explainFor, type ScanTarget } from "./scan-target.js";
+import { SeenKeys } from "./seen-keys.js";
+import type { WalkProgress } from "./walk-progress.js";
 
 /** Elements of one stretch: about half a millisecond. */
 const STRETCH = 256;
@@ -20,12 +21,12 @@ export class KeySource implements ElementSource {
   readonly #target: ScanTarget;
   readonly #options: WalkOptions;
   readonly #calls: ElementCalls;
-  readonly #isNew: (key: Buffer) => boolean;
+  /** Absent for arrays: indices only grow, and back to 0 leads only from past the end. */
+  readonly #progress: WalkProgress | undefined;
   readonly #stretch: number;
   #count = 0;
   #started = false;
   #ended = false;
-  #isRepeating = false;
 
   constructor(target: ScanTarget, options: WalkOptions) {
     const { keySize, valueStride } = target.layout;
@@ -35,7 +36,7 @@ export class KeySource implements ElementSource {
     this.#stretch = Math.max(1, Math.min(STRETCH, options.stretch));
     this.keys = Buffer.allocUnsafe(this.#stretch * keySize);
     this.values = Buffer.allocUnsafe(this.#stretch * valueStride);
-    this.#isNew = this.#memory();
+    this.#progress = startProgress(target);
   }
 
   get count(): number {
@@ -57,20 +58,39 @@ export class KeySource implements ElementSource {
 
   #step(): void {
     const calls = this.#calls;
-    const errno = whileContended(() => (this.#started ? calls.nextKey() : calls.firstKey()));
+    const errno = this.#target.keyKind === "prefix" ? this.#earlierNext() : this.#next();
     if (errno === "ENOENT") {
       this.#ended = true;
       return;
     }
     if (errno !== undefined) throw explainFor(this.#target, errno, "walk the keys");
-    if (this.#isNew(calls.following)) this.#read();
-    else this.#noteRepetition();
+    const progress = this.#progress;
+    if (progress?.advance(calls.following, 0) ?? true) this.#read();
+    else this.#passOver();
+    if (progress) this.#note(progress);
+  }
+
+  #next(): Errno | undefined {
+    const calls = this.#calls;
+    return whileContended(() => (this.#started ? calls.nextKey() : calls.firstKey()));
+  }
+
+  /** Asks twice and takes the earlier answer, for the reason that {@link TrieSource} gives. */
+  #earlierNext(): Errno | undefined {
+    const { following } = this.#calls;
+    const errno = this.#next();
+    if (errno !== undefined && errno !== "ENOENT") return errno;
+    const first = errno === undefined ? Buffer.from(following) : undefined;
+    const again = this.#next();
+    if (!first || (again !== undefined && again !== "ENOENT")) return again;
+    if (again === undefined && compareTriePosition(following, 0, first, 0) <= 0) return undefined;
+    first.copy(following);
+    return undefined;
   }
 
   /** Reads the element of the following key and stands on it. */
   #read(): void {
     const { keySize, valueStride } = this.#target.layout;
-    this.#isRepeating = false;
     this.#stand();
     const errno: Errno | undefined = whileContended(() => this.#calls.lookup());
     // Deleted meanwhile, or an empty slot of an array of objects: nothing to tell.
@@ -86,34 +106,25 @@ export class KeySource implements ElementSource {
     this.#started = true;
   }
 
-  #noteRepetition(): void {
-    this.stats.duplicatesDropped++;
-    if (!this.#isRepeating) this.stats.restarts++;
-    this.#isRepeating = true;
+  #passOver(): void {
     this.#stand();
-    if (this.stats.restarts > this.#options.maxRestarts) this.#giveUp("restarts");
+    this.stats.duplicatesDropped++;
+  }
+
+  #note({ restarts, bytes }: WalkProgress): void {
+    this.stats.restarts = restarts;
+    if (restarts > this.#options.maxRestarts) this.#giveUp("restarts");
+    if (bytes > this.#options.dedupMemoryBytes) this.#giveUp("dedup_memory");
   }
 
   #giveUp(why: "restarts" | "dedup_memory"): void {
     this.stats.incomplete = why;
     this.#ended = true;
   }
+}
 
-  /** Tells new keys from seen ones, as cheaply as the type allows. */
-  #memory(): (key: Buffer) => boolean {
-    const { keySize } = this.#target.layout;
-    // Indices only grow: the kernel goes back to 0 only from past the end.
-    if (this.#target.keyKind === "index") return () => true;
-    if (this.#target.keyKind === "prefix") {
-      const progress = new TrieProgress(keySize);
-      return (key) => progress.advance(key, 0);
-    }
-    const seen = new KeyIndex(keySize);
-    return (key) => {
-      const before = seen.size;
-      seen.add(key, 0);
-      if (seen.bytes > this.#options.dedupMemoryBytes) this.#giveUp("dedup_memory");
-      return seen.size > before;
-    };
-  }
+/** The cheapest way that the type allows to tell new keys from seen ones. */
+function startProgress({ keyKind, layout }: ScanTarget): WalkProgress | undefined {
+  if (keyKind === "index") return undefined;
+  return keyKind === "prefix" ? new TrieProgress(layout.keySize) : new SeenKeys(layout.keySize);
 }

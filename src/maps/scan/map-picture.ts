@@ -14,6 +14,9 @@ export const Known = {
   PRESENT: 8,
 } as const;
 
+/** Bytes of values to have room for at first, unless one value is larger. */
+const FIRST_BYTES = 1 << 16;
+
 /**
  * A map's elements, and those of a stream, by key: what a load needs to tell what it
  * changes. Takes the memory of all keys and values, and about 12 bytes for each.
@@ -33,8 +36,9 @@ export class MapPicture {
     this.#isTrie = keyKind === "prefix";
     this.#index = new KeyIndex(layout.keySize);
     this.#key = Buffer.alloc(layout.keySize);
-    this.#values = Buffer.allocUnsafe(64 * this.#stride);
-    this.#known = new Uint8Array(64);
+    const room = Math.max(1, Math.min(64, Math.floor(FIRST_BYTES / this.#stride)));
+    this.#values = Buffer.allocUnsafe(room * this.#stride);
+    this.#known = new Uint8Array(room);
   }
 
   /** Elements in the picture. */

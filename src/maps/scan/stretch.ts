@@ -1,7 +1,10 @@
 import type { MapLayout } from "../map-layout.js";
 
-/** Elements of one batch call: 4–16 k are fastest; about 1 MiB at most. */
-export function stretchFor(layout: MapLayout): number {
-  const bytes = layout.keySize + layout.valueStride;
-  return Math.max(1, Math.min(4096, Math.floor((1 << 20) / bytes)));
+/**
+ * Elements of one batch call: 4–16 k are fastest, and about `bytes` at most, because the
+ * columns are made for all of them, however few there are.
+ */
+export function stretchFor(layout: MapLayout, most = 4096, bytes = 1 << 20): number {
+  const size = layout.keySize + layout.valueStride;
+  return Math.max(1, Math.floor(Math.min(most, bytes / size)));
 }

@@ -8,18 +8,21 @@ interface Thread {
   readonly jobs: Set<JobClient>;
 }
 
-/** Threads for scans and loads, started when first needed. */
+/** Threads for long work on maps, started when first needed. */
 export class ThreadPool {
+  readonly #entry: URL;
   readonly #size: number;
   readonly #maxJobs: number;
   readonly #threads: Thread[] = [];
   readonly #closing = new AbortController();
 
   /**
+   * @param entry module that a thread runs, which calls `serveJobs`
    * @param size most threads
    * @param maxJobs most jobs at a time; one more is refused with LIMIT_EXCEEDED
    */
-  constructor(size: number, maxJobs: number) {
+  constructor(entry: URL, size: number, maxJobs: number) {
+    this.#entry = entry;
     this.#size = size;
     this.#maxJobs = maxJobs;
   }
@@ -76,7 +79,7 @@ export class ThreadPool {
   }
 
   #start(): Thread {
-    const worker = new Worker(new URL("./worker.js", import.meta.url));
+    const worker = new Worker(this.#entry);
     const thread: Thread = { worker, jobs: new Set() };
     // Jobs keep the process alive through their own ports; an idle thread must not.
     worker.unref();

@@ -27,7 +27,8 @@ export async function* requestStream(
 ): AsyncGenerator<Message, void> {
   limitReadAhead(call);
   try {
-    for await (const request of call) {
+    // Iterating would destroy the stream at its end, and with it the way to answer.
+    for await (const request of call.iterator({ destroyOnReturn: false })) {
       signal.throwIfAborted();
       yield checkRequest(method, request, runtime);
     }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type {
   DescMethod,
   DescMethodBiDiStreaming,
@@ -59,6 +60,8 @@ export function addService<S extends DescService>(
   handlers: ServiceHandlers<S>,
   runtime: CallRuntime,
 ): void {
+  // Every call in flight listens; Node would take more than ten for a leak.
+  setMaxListeners(0, runtime.streamsStopping, runtime.unaryStopping);
   const definition: Record<string, ServiceDefinition[string]> = {};
   const implementation: UntypedServiceImplementation = {};
   for (const method of service.methods) {

@@ -129,8 +129,9 @@ export type ExportTrailer = Message<"bpfmap.v1.ExportTrailer"> & {
   complete: boolean;
 
   /**
-   * SHA-256 of all keys and values, in file order, keys of a record before its
-   * values. 32 bytes.
+   * SHA-256 of the header record as it stands in the file (without its length), and
+   * then of all keys and values in file order, keys of a record before its values.
+   * 32 bytes.
    *
    * @generated from field: bytes sha256 = 3;
    */

@@ -1,0 +1,52 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { temporaryDirectory } from "./run.js";
+
+/** A certificate with its key, as files and as bytes. */
+export interface Certificate {
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly cert: Buffer;
+  readonly key: Buffer;
+}
+
+/** A certificate authority that goes with the test. */
+export interface Authority extends Certificate {
+  issue(name: string): Certificate;
+}
+
+/** Makes a new authority; its certificates are for localhost and 127.0.0.1. */
+export function createAuthority(): Authority {
+  const directory = temporaryDirectory();
+  const files = (name: string) => ({
+    certFile: join(directory, `${name}.pem`),
+    keyFile: join(directory, `${name}.key`),
+  });
+  const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+  const read = (name: string): Certificate => {
+    const { certFile, keyFile } = files(name);
+    return { certFile, keyFile, cert: readFileSync(certFile), key: readFileSync(keyFile) };
+  };
+  const ca = files("ca");
+  const caOut = ["-keyout", ca.keyFile, "-out", ca.certFile];
+  openssl("req", "-x509", ...newKey, ...caOut, "-days", "2", "-subj", "/CN=bpfmapd test CA");
+  return {
+    ...read("ca"),
+    issue(name) {
+      const { certFile, keyFile } = files(name);
+      const request = join(directory, `${name}.csr`);
+      const extensions = join(directory, `${name}.ext`);
+      writeFileSync(extensions, "subjectAltName=DNS:localhost,IP:127.0.0.1\n");
+      openssl("req", ...newKey, "-keyout", keyFile, "-out", request, "-subj", `/CN=${name}`);
+      const signer = ["-CA", ca.certFile, "-CAkey", ca.keyFile, "-CAcreateserial"];
+      const out = ["-out", certFile, "-days", "2", "-extfile", extensions];
+      openssl("x509", "-req", "-in", request, ...signer, ...out);
+      return read(name);
+    },
+  };
+}
+
+function openssl(...args: string[]): void {
+  execFileSync("openssl", args, { stdio: "pipe" });
+}
