@@ -1,9 +1,11 @@
 import { availableParallelism } from "node:os";
-import { defineConfig } from "vitest/config";
+import { configDefaults, defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    // These run on other kernels, with a configuration of their own.
+    exclude: [...configDefaults.exclude, "test/kernels/**"],
     // Processes, not threads: tests mount, fork and load koffi, which keeps errno and
     // memory per thread and per process.
     pool: "forks",
