@@ -1,5 +1,5 @@
 // make bench: measures all cases, or those named, and prints a table. A run of all
-// cases writes bench/results/latest.json.
+// cases writes bench/results/latest.json and the figures in README.md.
 // Arguments: [CASE...]
 import type { Case } from "./cases/case.js";
 import { dumpCases } from "./cases/dump.js";
@@ -8,6 +8,7 @@ import { loadCases } from "./cases/load.js";
 import { lookupBesideDump } from "./cases/lookup-beside-dump.js";
 import { Bench } from "./harness/bench.js";
 import { machine } from "./harness/machine.js";
+import { writeReadme } from "./harness/readme.js";
 import { table, writeResults } from "./harness/report.js";
 import type { Row } from "./harness/row.js";
 
@@ -47,7 +48,9 @@ try {
   const rows = await measure(cases, bench);
   console.log(table(rows));
   if (cases.length === all.length) {
-    console.log(`Written to ${await writeResults(rows, await machine())}`);
+    const facts = await machine();
+    await writeReadme(rows, facts);
+    console.log(`Written to README.md and ${await writeResults(rows, facts)}`);
   }
 } finally {
   await bench.close();

@@ -17,7 +17,7 @@ async function measure(bench: Bench): Promise<Row[]> {
   const small = await bench.fullMap(h1664, 10_000);
   return compare(
     { case: "dump-memory", meaning: "subject / peer", unit: "MiB" },
-    { name: "1 dump of 1 M elements", run: () => peak(bench, large.id, 1) },
+    [{ name: "1 dump of 1 M elements", run: () => peak(bench, large.id, 1) }],
     [
       { name: "100 dumps of 10 k elements", run: () => peak(bench, small.id, 100) },
       { name: "1 dump of 10 k elements", run: () => peak(bench, small.id, 1) },

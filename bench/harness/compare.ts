@@ -33,20 +33,17 @@ export async function alternate<Result>(
   return results;
 }
 
-/** Runs subject and peers in alternation and compares the subject with each peer. */
+/** Runs subjects and peers in alternation and compares each subject with each peer. */
 export async function compare(
   question: Question,
-  subject: Contender,
+  subjects: Contender[],
   peers: Contender[],
   runs: number,
 ): Promise<Row[]> {
   const show = (taken: number) => amount(taken, question.unit);
-  const [ours = [], ...theirs] = await alternate([subject, ...peers], runs, show);
-  return peers.map((peer, i) =>
-    row(
-      question,
-      { name: subject.name, amounts: ours },
-      { name: peer.name, amounts: theirs[i] ?? [] },
-    ),
-  );
+  const contenders = [...subjects, ...peers];
+  const results = await alternate(contenders, runs, show);
+  const measured = contenders.map(({ name }, i) => ({ name, amounts: results[i] ?? [] }));
+  const theirs = measured.splice(subjects.length);
+  return measured.flatMap((ours) => theirs.map((peer) => row(question, ours, peer)));
 }

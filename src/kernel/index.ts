@@ -1,4 +1,6 @@
 /** The kernel floor: bpf(2) and what belongs to it, without addresses and bare errnos. */
+
+export { ArenaMapMemory } from "./arena-map-memory.js";
 export { ArrayMemory } from "./array-memory.js";
 export {
   type ArithmeticName,
@@ -53,6 +55,12 @@ export { mapGetFdById, mapNextId } from "./map-ids.js";
 export { type MapInfo, mapInfo } from "./map-info.js";
 export { MappedRegion, type Mapping } from "./mapped-region.js";
 export { raiseMemlockIfCharged } from "./memlock.js";
+export { cgroup2Mount, cgroup2MountIn, type OpenCgroup, openCgroup } from "./object/cgroup.js";
+export { type KernelSymbol, KernelSymbols } from "./object/kernel-symbols.js";
+export { interfaceIndex, interfaceName } from "./object/network-interface.js";
+export { type ObjectKind, objectKind } from "./object/object-kind.js";
+export { borrowFd, openProcess } from "./object/process-fd.js";
+export { type SocketFacts, socketFacts } from "./object/socket-facts.js";
 export { objGet, objPin } from "./object-path.js";
 export { type Capability, effectiveCapabilities } from "./process-capabilities.js";
 export {

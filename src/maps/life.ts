@@ -35,7 +35,7 @@ export async function createMap(
   if (existing) return reuse(host, request, existing);
   const map = await createFrom(host, request.spec, "spec");
   try {
-    if (request.initialElements?.count) await fill(host, map, request.initialElements);
+    if (request.initialElements) await fill(host, map, request.initialElements);
     if (request.freeze) freeze(map);
     keepAliveBy(host, map, request);
     return { map: recordOf(host, map), created: true };
@@ -108,11 +108,13 @@ function reuse(host: MapHost, request: CreateMapRequest, existing: OpenMap) {
       throw new MapError(
         "MAP_INCOMPATIBLE",
         `${existing.label} is there but is not as asked: ${differences.join("; ")}`,
-        { violations, metadata: { map: existing.label, id: String(existing.info.id) } },
+        { violations, metadata: { id: String(existing.info.id) } },
       );
     }
     keepAliveBy(host, existing, request);
     return { map: recordOf(host, existing), created: false };
+  } catch (error) {
+    throw existing.named(error);
   } finally {
     existing.close();
   }
@@ -147,6 +149,8 @@ function openTemplate(host: MapHost, spec: MapSpec, field: string): Promise<Open
 }
 
 async function fill(host: MapHost, map: OpenMap, elements: Columns): Promise<void> {
+  // No elements are fine for any map, also for those that cannot be written by key.
+  if (elements.count + elements.keys.length + elements.values.length === 0) return;
   checkWritable(host, map, elements, undefined, "initial_elements");
   await writeElements(host, map, elements, { mode: "any", lock: false }, "stop");
 }

@@ -52,6 +52,7 @@ function logAtEnd(
   log: Logger,
 ): void {
   const begin = process.hrtime.bigint();
+  const peer = peerName(call); // not known any more when the connection is gone
   const start = call.start.bind(call);
   call.start = (listener) => {
     start({
@@ -68,7 +69,7 @@ function logAtEnd(
             status: status[code],
             ...(code !== status.OK && details !== "" && { details }),
             durationMs: Number(process.hrtime.bigint() - begin) / 1e6,
-            peer: peerName(call),
+            peer,
           },
           "request",
         );

@@ -1,3 +1,4 @@
+import { connect } from "@bpfmapd/client";
 import { describe, expect, test } from "vitest";
 import { startDaemon } from "../support/daemon.js";
 
@@ -38,6 +39,25 @@ describe("the log", () => {
         details: expect.stringContaining("1000000000"),
       },
     ]);
+  });
+
+  test("tells the address of a TCP peer, though it is gone already", async () => {
+    const { logs } = await startDaemon({
+      args: ["--tcp", "127.0.0.1:0", "--plaintext"],
+      logLevel: "debug",
+    });
+    const { listen } = logs.at(-1) as unknown as { listen: string[] };
+    const client = connect({ address: listen[1] as string, plaintext: true });
+    await client.host.getHost({});
+    client.close();
+    await expect
+      .poll(() => logs)
+      .toContainEqual(
+        expect.objectContaining({
+          msg: "request",
+          peer: expect.stringMatching(/^127\.0\.0\.1:\d+$/),
+        }),
+      );
   });
 
   test("tells nothing of requests at info", async () => {
