@@ -115,6 +115,8 @@ class DaemonProcess implements TestDaemon {
   async start(): Promise<void> {
     const { args = [], env = {}, under = [], logLevel = "warn" } = this.#options;
     const command = [
+      // The daemon goes with the test's process, however that ends.
+      ...["setpriv", "--pdeathsig", "KILL"],
       ...under,
       process.execPath,
       MAIN,
