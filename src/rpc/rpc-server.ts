@@ -1,5 +1,4 @@
 import type { Duplex } from "node:stream";
-import { setTimeout as delay } from "node:timers/promises";
 import { ErrorInfoSchema, HostService, MapService, StatusSchema } from "@bpfmapd/client/proto";
 import { type ConnectionInjector, Server, ServerCredentials } from "@grpc/grpc-js";
 import type { Logger } from "pino";
@@ -93,25 +92,28 @@ export class RpcServer {
   async shutdown(graceMs: number): Promise<void> {
     this.#health.setServing(false);
     this.#streamsStopping.abort();
-    const ended = new Promise<boolean>((resolve) => {
-      this.#server.tryShutdown(() => resolve(true));
-    });
-    if (!(await within(graceMs, ended))) {
+    // Its callback is of no use: from Node 24 on, server.close() begins to close all
+    // sessions, and grpc-js takes those for closed whose calls still run.
+    this.#server.tryShutdown(() => {});
+    if (!(await this.#allClosed(graceMs))) {
       this.#unaryStopping.abort();
-      await within(LAST_WORDS_MS, ended);
+      await this.#allClosed(LAST_WORDS_MS);
     }
     this.#server.forceShutdown();
-    // grpc-js only knows its connections while channelz is on.
     for (const connection of this.#connections) connection.destroy();
   }
-}
 
-async function within(ms: number, promise: Promise<boolean>): Promise<boolean> {
-  const timeout = new AbortController();
-  const late = delay(ms, false, { signal: timeout.signal }).catch(() => false);
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    timeout.abort();
+  /** Whether all connections are closed, within this time. */
+  #allClosed(withinMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const late = setTimeout(() => resolve(false), withinMs);
+      const check = () => {
+        if (this.#connections.size > 0) return;
+        clearTimeout(late);
+        resolve(true);
+      };
+      for (const connection of this.#connections) connection.once("close", check);
+      check();
+    });
   }
 }

@@ -22,8 +22,7 @@ describe("a daemon that is told to stop", () => {
     async (signal) => {
       const daemon = await startDaemon({ logLevel: "info" });
       await daemon.client.host.getHost({});
-      process.kill(daemon.pid, signal);
-      expect(await daemon.stop()).toBe(0);
+      expect(await daemon.stop(signal)).toBe(0);
       expect(existsSync(daemon.socket)).toBe(false);
       const messages = daemon.logs.map(({ msg }) => msg);
       expect(messages.slice(-2)).toEqual(["stopping", "stopped"]);
@@ -78,10 +77,8 @@ describe("a daemon that is told to stop", () => {
   test("waits no longer than its patience for a client that does not read", async () => {
     const daemon = await startDaemon({ args: ["--shutdown-grace-ms", "300"] });
     await heldHash(daemon.client, "big", 1_000_000);
-    const { session } = await stalledDump(daemon.socket);
-    const closed = once(session, "close");
+    await stalledDump(daemon.socket);
     expect(await daemon.stop()).toBe(0);
-    await closed;
   });
 
   test("ends at once when told twice", async () => {

@@ -45,8 +45,8 @@ export interface TestDaemon {
   readonly pid: number;
   /** What the daemon has logged so far, over all its restarts. */
   readonly logs: readonly LogLine[];
-  /** SIGTERM; resolves with the exit code. */
-  stop(): Promise<number | null>;
+  /** SIGTERM, unless another signal is given; resolves with the exit code. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
   /** SIGKILL: no goodbye, as after a crash. */
   kill(): Promise<void>;
   /** Stops it, unless it is not running any more, and starts it again on the same socket and bpffs. */
@@ -115,6 +115,8 @@ class DaemonProcess implements TestDaemon {
   async start(): Promise<void> {
     const { args = [], env = {}, under = [], logLevel = "warn" } = this.#options;
     const command = [
+      // The daemon goes with the test's process, however that ends.
+      ...["setpriv", "--pdeathsig", "KILL"],
       ...under,
       process.execPath,
       MAIN,
@@ -131,8 +133,8 @@ class DaemonProcess implements TestDaemon {
     await this.#serving(child);
   }
 
-  async stop(): Promise<number | null> {
-    return this.#end("SIGTERM");
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> {
+    return this.#end(signal);
   }
 
   async kill(): Promise<void> {
