@@ -85,7 +85,7 @@ async function pushAll(
   for await (const { count, keys, values } of chunks) {
     checkKeys(keys, count, map.layout, "elements.keys");
     checkValues(values, count, map.layout.valueSize, "elements.values");
-    received += await pushValues(map, values, false);
+    received += await pushValues(map, values, false, received);
   }
   return { received, written: received };
 }

@@ -31,11 +31,16 @@ export async function pushElements(
   });
 }
 
-/** Pushes a column of whole values; MAP_FULL tells how many went in. */
+/**
+ * Pushes a column of whole values; MAP_FULL tells how many went in.
+ *
+ * @param before values of the same call that went in before
+ */
 export async function pushValues(
   map: OpenMap,
   values: Uint8Array,
   overwriteOldest: boolean,
+  before = 0,
 ): Promise<number> {
   const size = map.layout.valueSize;
   const flags = overwriteOldest ? ElementFlag.EXIST : ElementFlag.ANY;
@@ -46,7 +51,7 @@ export async function pushValues(
       calls.value.set(values.subarray(applied * size, (applied + 1) * size));
       const errno = whileContended(() => calls.update(flags));
       if (errno !== undefined) {
-        const done = String(applied);
+        const done = String(before + applied);
         throw map.explain(errno, "push a value").with({ index: done, applied: done });
       }
       if (applied % 64 === 63) await turns.yieldIfDue();
