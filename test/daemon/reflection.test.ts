@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { createFileRegistry, fromBinary } from "@bufbuild/protobuf";
+import { fromBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { Client, credentials, status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -12,6 +12,7 @@ import {
 import { ServerReflection as ServerReflectionAlpha } from "#dist/rpc/gen/grpc/reflection/v1alpha/reflection_pb.js";
 import { encoded, passThrough } from "../rpc/support/raw-server.js";
 import { startDaemon, type TestDaemon } from "../support/daemon.js";
+import { fileRegistry } from "../support/file-registry.js";
 
 type Question = ServerReflectionRequest["messageRequest"];
 
@@ -67,9 +68,7 @@ describe.each([
     const files = answer.messageResponse.value.fileDescriptorProto.map((bytes) =>
       fromBinary(FileDescriptorProtoSchema, bytes),
     );
-    const registry = createFileRegistry(files[0]!, (name) =>
-      files.find((file) => file.name === name),
-    );
+    const registry = fileRegistry(files);
     const method = registry.getService("bpfmap.v1.MapService")?.method.getMap;
     expect(method?.input.field.map?.proto.options?.$unknown?.map(({ no }) => no)).toEqual([1159]);
   });

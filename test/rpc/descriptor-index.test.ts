@@ -1,8 +1,9 @@
 import { ErrorInfoSchema, HostService, MapService } from "@bpfmapd/client/proto";
-import { createFileRegistry, fromBinary } from "@bufbuild/protobuf";
+import { fromBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { describe, expect, test } from "vitest";
 import { DescriptorIndex } from "#dist/rpc/descriptor-index.js";
+import { fileRegistry } from "../support/file-registry.js";
 
 const index = new DescriptorIndex([MapService, HostService], [ErrorInfoSchema.file]);
 
@@ -46,9 +47,7 @@ describe("the index of descriptors", () => {
     const files = (index.fileByName("bpfmap/v1/map_service.proto") ?? []).map((bytes) =>
       fromBinary(FileDescriptorProtoSchema, bytes),
     );
-    const [asked] = files;
-    if (asked === undefined) return expect.fail("no file");
-    const registry = createFileRegistry(asked, (name) => files.find((file) => file.name === name));
+    const registry = fileRegistry(files);
     expect(registry.getService("bpfmap.v1.MapService")?.methods).toHaveLength(
       MapService.methods.length,
     );
