@@ -81,7 +81,7 @@ export class HoldRegistry {
   /** Ends a hold. HOLD_NOT_FOUND where there is none of this name. */
   release(name: string): void {
     const entry = this.#require(name);
-    unlinkSync(this.#path(entry.file));
+    this.#removePin(entry);
     this.#forget(name, entry);
     this.#leases.stop(name);
     entry.fd.release();
@@ -145,7 +145,7 @@ export class HoldRegistry {
 
   #add(fd: number, info: MapInfo, request: HoldRequest): void {
     const file = holdFileName(request);
-    objPin(this.#path(file), fd);
+    this.#pin(file, fd, request.name);
     const held = new SharedFd(objGet(this.#path(file)));
     this.#remember(request.name, { info, fd: held, file, leaseMs: request.leaseMs });
   }
@@ -172,9 +172,36 @@ export class HoldRegistry {
       );
     }
     const file = holdFileName(request);
-    if (file !== entry.file) renameSync(this.#path(entry.file), this.#path(file));
+    try {
+      renameSync(this.#path(entry.file), this.#path(file));
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      this.#pin(file, entry.fd.fd, request.name);
+    }
     entry.file = file;
     entry.leaseMs = request.leaseMs;
+  }
+
+  #pin(file: string, fd: number, name: string): void {
+    try {
+      objPin(this.#path(file), fd);
+    } catch (error) {
+      if (!(error instanceof KernelError) || error.errno !== "EEXIST") throw error;
+      throw new MapError(
+        "HOLD_EXISTS",
+        `something that is no hold of this daemon is at ${this.#path(file)}: remove it, or choose another name`,
+        { metadata: { hold: name }, cause: error },
+      );
+    }
+  }
+
+  /** Removes a hold's pin; one that somebody has removed by hand is no reason to fail. */
+  #removePin(entry: Entry): void {
+    try {
+      unlinkSync(this.#path(entry.file));
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
   }
 
   #startLease(request: HoldRequest): void {
@@ -203,6 +230,10 @@ export class HoldRegistry {
   #path(file: string): string {
     return `${this.#directory}/${file}`;
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === "ENOENT";
 }
 
 function openPinnedMap(path: string): { fd: SharedFd; info: MapInfo } | undefined {

@@ -5,7 +5,7 @@ import { startChurn } from "./support/churn.js";
 import { byKey, columnsOf, hex, range, rows, streamOf, u32 } from "./support/elements.js";
 import { startHost } from "./support/host.js";
 import { Hand, type KernelMap, makeMap } from "./support/kernel-map.js";
-import { expectFailure } from "./support/outcome.js";
+import { eventually, expectFailure } from "./support/outcome.js";
 
 let host: MapHost;
 beforeAll(async () => {
@@ -134,7 +134,7 @@ describe("a stream that is cut", () => {
     const start = { map: { by: "id", id: map.id }, strategy: "replace", dryRun: false } as const;
     const call = loadMap(host, start, endless(), abort.signal);
     await expect(call).rejects.toThrow("the caller has had enough");
-    await expect.poll(() => isClosed).toBe(true);
+    await eventually(() => isClosed).toBe(true);
     expect(new Hand(map).contents().size).toBe(10);
   });
 });

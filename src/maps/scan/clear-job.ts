@@ -16,8 +16,26 @@ export function clearJob(args: ClearArgs, context: JobContext): Promise<{ remove
   return isFixed(args.target.layout.type) ? zero(args.target, context) : remove(args, context);
 }
 
-async function remove({ target, dedupMemoryBytes }: ClearArgs, context: JobContext) {
-  const remover = new ElementRemover(target);
+async function remove(args: ClearArgs, context: JobContext): Promise<{ removed: number }> {
+  const remover = new ElementRemover(args.target);
+  let removed = 0;
+  try {
+    for (;;) {
+      const walk = await removeInOneWalk(args, remover, context);
+      removed += walk.removed;
+      // A walk whose memory was full left elements behind; the next starts with it empty.
+      if (walk.isComplete || walk.removed === 0) return { removed };
+    }
+  } finally {
+    remover.release();
+  }
+}
+
+async function removeInOneWalk(
+  { target, dedupMemoryBytes }: ClearArgs,
+  remover: ElementRemover,
+  context: JobContext,
+): Promise<{ removed: number; isComplete: boolean }> {
   const source = openSource(target, {
     stretch: remover.stretch,
     dedupMemoryBytes,
@@ -31,10 +49,9 @@ async function remove({ target, dedupMemoryBytes }: ClearArgs, context: JobConte
       removed += remover.remove(source.keys, 0, source.count);
       await context.turn();
     }
-    return { removed };
+    return { removed, isComplete: source.stats.incomplete === undefined };
   } finally {
     source.release();
-    remover.release();
   }
 }
 

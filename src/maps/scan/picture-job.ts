@@ -123,21 +123,23 @@ class PictureLoad {
 
   /**
    * Walks the map as it is now: marks what is as wanted, and answers the keys of what
-   * nobody wants.
+   * nobody wants, in columns.
    */
   async #lookAgain(): Promise<Buffer[]> {
     const { keySize, valueStride } = this.#args.target.layout;
     const unwanted: Buffer[] = [];
     await this.#walk((source) => {
+      const keys: Buffer[] = [];
       for (let index = 0; index < source.count; index++) {
         const number = this.#picture.find(source.keys, index * keySize);
         if (number < 0 || !(this.#picture.known(number) & Known.WANTED)) {
           if (this.#isKept(source.values, index * valueStride)) continue;
-          unwanted.push(Buffer.from(source.keys.subarray(index * keySize, (index + 1) * keySize)));
+          keys.push(source.keys.subarray(index * keySize, (index + 1) * keySize));
         } else if (this.#picture.hasValue(number, source.values, index * valueStride)) {
           this.#picture.learn(number, Known.PRESENT);
         }
       }
+      if (keys.length > 0) unwanted.push(Buffer.concat(keys));
     });
     return unwanted;
   }
@@ -162,11 +164,9 @@ class PictureLoad {
 
   async #remove(unwanted: readonly Buffer[]): Promise<void> {
     const remover = new ElementRemover(this.#args.target);
-    const keys = Buffer.concat(unwanted);
     try {
-      for (let from = 0; from < unwanted.length; from += remover.stretch) {
-        const count = Math.min(remover.stretch, unwanted.length - from);
-        this.#removed += remover.remove(keys, from, count);
+      for (const keys of unwanted) {
+        this.#removed += remover.remove(keys, 0, keys.length / this.#args.target.layout.keySize);
         await this.#context.turn();
       }
     } finally {
@@ -175,12 +175,17 @@ class PictureLoad {
   }
 
   async #zero(unwanted: readonly Buffer[]): Promise<void> {
-    const values = Buffer.alloc(this.#args.target.layout.valueStride);
-    for (const key of unwanted) {
-      const { errno } = this.#writer.write({ count: 1, keys: key, values }, 0);
-      if (errno !== undefined) throw explainFor(this.#args.target, errno, "set an element to zero");
-      this.#removed++;
-      if (this.#removed % 256 === 0) await this.#context.turn();
+    const { keySize, valueStride } = this.#args.target.layout;
+    const values = Buffer.alloc(valueStride);
+    for (const keys of unwanted) {
+      for (let at = 0; at < keys.length; at += keySize) {
+        const one = { count: 1, keys: keys.subarray(at, at + keySize), values };
+        const { errno } = this.#writer.write(one, 0);
+        if (errno !== undefined)
+          throw explainFor(this.#args.target, errno, "set an element to zero");
+        this.#removed++;
+      }
+      await this.#context.turn();
     }
   }
 

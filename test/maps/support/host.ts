@@ -37,6 +37,13 @@ export function mountBpffs(): TestBpffs {
   return { directory, root, remove };
 }
 
+/** A bpffs of its own for one test. */
+export function testBpffs(): TestBpffs {
+  const bpffs = mountBpffs();
+  onTestFinished(bpffs.remove);
+  return bpffs;
+}
+
 /** Runs a command that must succeed; answers what it wrote. */
 export function run(command: string, ...args: readonly string[]): string {
   const { status, stdout, stderr, error } = spawnSync(command, args, {

@@ -42,3 +42,6 @@ export async function expectOutcome<T extends { failures: unknown[] }>(
   if ("applied" in answer) expect(answer.applied).toBe(expected.applied);
   return answer;
 }
+
+/** Waits until a value is as expected; only a hang fails by time. */
+export const eventually = <T>(read: () => T) => expect.poll(read, { timeout: 30_000 });
