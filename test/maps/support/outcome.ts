@@ -44,4 +44,6 @@ export async function expectOutcome<T extends { failures: unknown[] }>(
 }
 
 /** Waits until a value is as expected; only a hang fails by time. */
-export const eventually = <T>(read: () => T) => expect.poll(read, { timeout: 30_000 });
+export function eventually<T>(read: () => T): ReturnType<typeof expect.poll<T>> {
+  return expect.poll(read, { timeout: 30_000 });
+}
