@@ -38,14 +38,15 @@ export class PinPaths {
     return this.#inParent(path, field, (parent, name) => openMapIn(parent, name, path, field));
   }
 
-  /** Pins the object of an fd at a path. */
+  /** Pins the object of an fd at a path; directories made for it go again where that fails. */
   pin(path: string, fd: number, createParents: boolean, field: string): void {
-    const made = createParents ? this.#makeParents(path, field) : [];
+    const made: string[] = [];
     try {
+      if (createParents) this.#makeParents(path, field, made);
       this.#inParent(path, field, (parent, name) => objPin(childOf(parent, name), fd));
     } catch (error) {
       this.#removeDirectories(made, field);
-      throw error;
+      throw error instanceof MapError && error.reason === "PIN_NOT_FOUND" ? noParent(path) : error;
     }
   }
 
@@ -85,10 +86,11 @@ export class PinPaths {
         "this directory is the daemon's own; name the map by its hold",
       );
     }
-    if (posix.basename(path).includes(".")) {
-      throw pathError("PIN_PATH_INVALID", field, path, "bpffs allows no '.' in the name of a pin");
+    const rest = path.slice(root.length + 1);
+    if (rest.includes(".")) {
+      throw pathError("PIN_PATH_INVALID", field, path, "bpffs allows no '.' in a name");
     }
-    return { root, rest: path.slice(root.length + 1) };
+    return { root, rest };
   }
 
   #inParent<T>(path: string, field: string, use: (parent: number, name: string) => T): T {
@@ -115,9 +117,8 @@ export class PinPaths {
     return names.map((_, index) => `${root}/${names.slice(0, index + 1).join("/")}`);
   }
 
-  /** Makes the missing directories of a path; answers those it made, outermost first. */
-  #makeParents(path: string, field: string): string[] {
-    const made: string[] = [];
+  /** Makes the missing directories of a path; notes those it made, outermost first. */
+  #makeParents(path: string, field: string, made: string[]): void {
     for (const directory of this.#parentsOf(path, field)) {
       this.#inParent(directory, field, (parent, name) => {
         try {
@@ -128,7 +129,6 @@ export class PinPaths {
         }
       });
     }
-    return made;
   }
 
   #removeDirectories(outermostFirst: readonly string[], field: string): void {
@@ -179,6 +179,14 @@ function openMapIn(parent: number, name: string, path: string, field: string): n
   } finally {
     closeFd(inode);
   }
+}
+
+function noParent(path: string): MapError {
+  return new MapError(
+    "PIN_NOT_FOUND",
+    `the directory of ${path} is not there: make it, or set create_parents`,
+    { metadata: { path } },
+  );
 }
 
 function codeOf(error: unknown): string | undefined {
