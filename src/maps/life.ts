@@ -39,9 +39,20 @@ export async function createMap(
     if (request.freeze) freeze(map);
     keepAliveBy(host, map, request);
     return { map: recordOf(host, map), created: true };
+  } catch (error) {
+    // Another call may have taken the path or the name since it was looked up.
+    const taken = mayReuse(request, error) ? findExisting(host, request) : undefined;
+    if (!taken) throw error;
+    return reuse(host, request, taken);
   } finally {
     map.close();
   }
+}
+
+function mayReuse(request: CreateMapRequest, error: unknown): boolean {
+  const isTaken =
+    error instanceof MapError && (error.reason === "PIN_EXISTS" || error.reason === "HOLD_EXISTS");
+  return isTaken && request.ifExists === "reuse_compatible";
 }
 
 /** The map that the pin path or the hold's name stands for already. */
@@ -158,13 +169,13 @@ async function fill(host: MapHost, map: OpenMap, elements: Columns): Promise<voi
 /** Pins and holds a map as asked; what was done is undone where the rest fails. */
 function keepAliveBy(host: MapHost, map: OpenMap, request: CreateMapRequest): void {
   const { hold, pinPath, createParents } = request;
-  const isPinned = pinPath !== undefined && isPinOf(host, pinPath, map);
-  if (pinPath !== undefined && !isPinned) host.pins.pin(pinPath, map.fd, createParents, "pin_path");
+  const isToPin = pinPath !== undefined && !isPinOf(host, pinPath, map);
+  const unpin = isToPin ? host.pins.pin(pinPath, map.fd, createParents, "pin_path") : undefined;
   if (!hold) return;
   try {
     host.holds.hold(map.fd, map.info, hold);
   } catch (error) {
-    if (pinPath !== undefined && !isPinned) host.pins.unpin(pinPath, createParents, "pin_path");
+    unpin?.();
     throw error;
   }
 }
@@ -194,7 +205,7 @@ export async function pinMap(
   path: string,
   createParents: boolean,
 ): Promise<void> {
-  await withMap(host, ref, (map) => host.pins.pin(path, map.fd, createParents, "path"));
+  await withMap(host, ref, (map) => void host.pins.pin(path, map.fd, createParents, "path"));
 }
 
 /** Removes a map's pin. */

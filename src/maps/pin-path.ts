@@ -38,8 +38,11 @@ export class PinPaths {
     return this.#inParent(path, field, (parent, name) => openMapIn(parent, name, path, field));
   }
 
-  /** Pins the object of an fd at a path; directories made for it go again where that fails. */
-  pin(path: string, fd: number, createParents: boolean, field: string): void {
+  /**
+   * Pins the object of an fd at a path; directories made for it go again where that
+   * fails. Answers what undoes it all.
+   */
+  pin(path: string, fd: number, createParents: boolean, field: string): () => void {
     const made: string[] = [];
     try {
       if (createParents) this.#makeParents(path, field, made);
@@ -48,6 +51,10 @@ export class PinPaths {
       this.#removeDirectories(made, field);
       throw error instanceof MapError && error.reason === "PIN_NOT_FOUND" ? noParent(path) : error;
     }
+    return () => {
+      this.unpin(path, false, field);
+      this.#removeDirectories(made, field);
+    };
   }
 
   /** Removes a map's pin, and then, if asked, the directories that it leaves empty. */
