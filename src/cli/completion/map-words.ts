@@ -10,7 +10,8 @@ type ListRequest = Omit<MessageInitShape<typeof ListMapsRequestSchema>, "$typeNa
 
 /** Somebody waits at the keyboard: a daemon that does not answer at once is not waited for. */
 const DEADLINE_MS = 1000;
-const MOST_MAPS = 1000;
+/** As many as the daemon gives at once. */
+const MOST_MAPS = 10_000;
 
 /** Completes MAP, with the ids, names, pins and holds that the daemon knows now. */
 export const completeMap: WordCompleter = (words, context) => {
