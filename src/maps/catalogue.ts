@@ -69,13 +69,20 @@ export function recordOf(host: MapHost, map: OpenMap): MapRecord {
 }
 
 function compileFilter(filter: ListMapsFilter): (map: MapRecord) => boolean {
-  const named = filter.nameGlob ? picomatch(filter.nameGlob, { dot: true }) : undefined;
+  const named = filter.nameGlob ? compileGlob(filter.nameGlob) : undefined;
   const types = filter.types?.length ? new Set(filter.types) : undefined;
   return (map) =>
     (named?.(map.name) ?? true) &&
     (types?.has(map.type) ?? true) &&
     (filter.pinned === undefined || filter.pinned === map.pinPaths.length > 0) &&
     (filter.held === undefined || filter.held === map.holds.length > 0);
+}
+
+function compileGlob(glob: string): (name: string) => boolean {
+  const matches = picomatch(glob, { dot: true });
+  // To picomatch, made for paths, nothing matches an empty name.
+  const matchesEmpty = /^\*+$/.test(glob);
+  return (name) => (name === "" ? matchesEmpty : matches(name));
 }
 
 /** Joins what the kernel, fdinfo, bpffs, /proc and the holds say of maps. */

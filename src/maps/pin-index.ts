@@ -1,4 +1,4 @@
-import { readdir } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { closeFd, isMapFd, KernelError, mapInfo, objGet } from "../kernel/index.js";
 import type { PinPaths } from "./pin-path.js";
 import { Turns } from "./turns.js";
@@ -11,7 +11,7 @@ export async function indexPins(pins: PinPaths): Promise<Map<number, string[]>> 
   const byId = new Map<number, string[]>();
   const turns = new Turns();
   for (const root of pins.roots) {
-    for await (const path of filesBelow(root, pins)) {
+    for await (const path of filesBelow(root, pins, await deviceOf(root))) {
       const id = mapIdPinnedAt(path);
       if (id !== undefined) byId.set(id, [...(byId.get(id) ?? []), path]);
       await turns.yieldIfDue();
@@ -21,13 +21,24 @@ export async function indexPins(pins: PinPaths): Promise<Map<number, string[]>> 
   return byId;
 }
 
-async function* filesBelow(directory: string, pins: PinPaths): AsyncGenerator<string> {
+/** What vanished meanwhile, or a root that is not mounted, has no pins. */
+const gone = () => undefined;
+
+async function deviceOf(directory: string): Promise<number | undefined> {
+  return (await stat(directory).catch(gone))?.dev;
+}
+
+async function* filesBelow(
+  directory: string,
+  pins: PinPaths,
+  device: number | undefined,
+): AsyncGenerator<string> {
   if (pins.isReserved(directory)) return;
-  // A directory that vanished meanwhile, or a root that is not mounted, has no pins.
-  const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
-  for (const entry of entries) {
+  // What is mounted inside a root is not the root's: no reference can name its pins.
+  if ((await deviceOf(directory)) !== device) return;
+  for (const entry of (await readdir(directory, { withFileTypes: true }).catch(gone)) ?? []) {
     const path = `${directory}/${entry.name}`;
-    if (entry.isDirectory()) yield* filesBelow(path, pins);
+    if (entry.isDirectory()) yield* filesBelow(path, pins, device);
     else if (entry.isFile()) yield path;
   }
 }

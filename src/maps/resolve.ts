@@ -52,25 +52,36 @@ function checkBoot(host: MapHost, ref: MapRef): void {
 }
 
 async function openByName(host: MapHost, ref: MapRef & { by: "name" }): Promise<OpenMap> {
-  const found: OpenMap[] = [];
+  let first: OpenMap | undefined;
+  const ids: number[] = [];
   try {
     for await (const map of eachMap(host)) {
-      if (map.info.name === ref.name) found.push(map);
+      const isNamed = map.info.name === ref.name;
+      if (isNamed) ids.push(map.info.id);
+      if (isNamed && !first) first = map;
       else map.close();
     }
   } catch (error) {
-    for (const map of found) map.close();
+    first?.close();
     throw error;
   }
-  const [only, ...others] = found;
-  if (!only) return notFound(ref);
-  if (others.length === 0) return only;
-  const ids = found.map((map) => map.info.id);
-  for (const map of found) map.close();
-  throw new MapError(
+  if (!first) return notFound(ref);
+  if (ids.length === 1) return first;
+  first.close();
+  throw ambiguous(ref.name, ids);
+}
+
+/** Most ids in an error: it travels in HTTP/2 trailers, which many peers keep to 8 KiB. */
+const IDS_IN_MESSAGE = 20;
+const IDS_IN_METADATA = 100;
+
+function ambiguous(name: string, ids: readonly number[]): MapError {
+  const more = ids.length > IDS_IN_MESSAGE ? ", …" : "";
+  const some = ids.slice(0, IDS_IN_MESSAGE).join(", ") + more;
+  return new MapError(
     "NAME_AMBIGUOUS",
-    `${ids.length} maps are named "${ref.name}" (ids ${ids.join(", ")}): name one by id or pin`,
-    { metadata: { name: ref.name, ids: ids.join(",") } },
+    `${ids.length} maps are named "${name}" (ids ${some}): name one by id or pin`,
+    { metadata: { name, ids: ids.slice(0, IDS_IN_METADATA).join(",") } },
   );
 }
 

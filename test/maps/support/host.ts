@@ -83,8 +83,7 @@ export async function startHost(choices: HostChoices = {}) {
   try {
     const host = await openHost(bpffs, choices);
     const close = async () => {
-      await host.close();
-      bpffs.remove();
+      await host.close().finally(bpffs.remove);
     };
     return { host, bpffs, close };
   } catch (error) {
