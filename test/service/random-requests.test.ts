@@ -4,7 +4,7 @@ import { type DescMethod, fromBinary, toJsonString } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { startDaemon, type TestDaemon } from "../support/daemon.js";
 import { fdCount } from "./support/daemon-state.js";
-import { fieldMakers, messageMenders } from "./support/random-fields.js";
+import { fieldMakers, HOLDS, messageMenders } from "./support/random-fields.js";
 import { Dice, MessageMaker } from "./support/random-messages.js";
 import { RandomStage } from "./support/random-stage.js";
 import { frames, inParallel, type Outcome, RawConnection } from "./support/raw-grpc.js";
@@ -92,6 +92,7 @@ describe(`after ${REQUESTS} random requests`, () => {
     async (name) => {
       const filesBefore = fdCount(daemon.pid);
       const stage = await RandomStage.set(daemon);
+      if (name === "ReleaseMap" || name === "KeepAlive") await stage.holdUnder(HOLDS);
       const statuses = await shower(method(name), stage, REQUESTS);
       expect([...statuses.values()].reduce((sum, count) => sum + count, 0)).toBe(REQUESTS);
       if (process.env.SHOW) console.log(name, [...statuses]);

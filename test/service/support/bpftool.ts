@@ -77,6 +77,16 @@ export function shownMap(id: number): ShownMap {
   return bpftool("map", "show", "id", String(id)) as ShownMap;
 }
 
+/**
+ * Whether the kernel surely frees a map once nothing refers to it. It forgets a reference
+ * to a prog_array that somebody opens by id in the moment after its last close, as any
+ * listing of all maps does: prog_array_map_clear (kernel/bpf/arraymap.c) takes one for
+ * work that is on its way already.
+ */
+export function freesSurely(type: ShownMap["type"]): boolean {
+  return type !== "prog_array";
+}
+
 /** Whether the kernel still has a map. */
 export function mapExists(id: number): boolean {
   return bpftoolCan("map", "show", "id", String(id));

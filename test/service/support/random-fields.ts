@@ -1,8 +1,10 @@
+import { MapType, Projection } from "@bpfmapd/client/proto";
 import { u32 } from "./elements.js";
 import type { Dice, FieldMaker, Mender } from "./random-messages.js";
 import type { RandomStage, StageMap } from "./random-stage.js";
 
-const HOLDS = Array.from({ length: 64 }, (_, index) => `r${index}`);
+/** Names of the holds that requests ask for. */
+export const HOLDS = Array.from({ length: 400 }, (_, index) => `r${index}`);
 
 const rarely =
   <T>(probability: number, make: (dice: Dice) => T) =>
@@ -25,6 +27,9 @@ export function fieldMakers({ maps, prefix, bpffs }: RandomStage): Record<string
   const detail = (dice: Dice) => ({ pins: dice.chance(0.02), holders: dice.chance(0.002) });
   const stale = rarely(0.05, (dice) => dice.pick(["", "x", "b".repeat(65)]));
   return {
+    // A map by name is looked for among all that the host has, which takes its time.
+    "MapRef.ref": (dice) =>
+      dice.chance(0.01) ? "name" : dice.pick(["id", "id", "pin_path", "held"]),
     "MapRef.id": (dice) => (dice.chance(0.95) ? dice.pick(maps).id : dice.pick([0, 2 ** 32 - 1])),
     "MapRef.name": (dice) => dice.pick(dice.chance(0.9) ? names : ["", "-", prefix]),
     "MapRef.held": (dice) => (dice.chance(0.9) ? dice.pick(names) : hold(dice)),
@@ -65,7 +70,7 @@ export function fieldMakers({ maps, prefix, bpffs }: RandomStage): Record<string
     })),
     "ListMapsRequest.page_size": (dice) => dice.pick([1, 1, 2, 3, 10_001]),
     "ListMapsRequest.page_token": (dice) => dice.pick(["", "", "AAAAAQ", "AAAA", "?"]),
-    "ListMapsRequest.filter": rarely(0.02, () => ({ nameGlob: `${prefix}*`, types: [1, 2] })),
+    "ListMapsRequest.filter": rarely(0.002, () => ({ nameGlob: `${prefix}*`, types: [1, 2] })),
     "ListMapsRequest.detail": detail,
     "GetMapRequest.detail": detail,
   };
@@ -82,7 +87,13 @@ export function messageMenders(stage: RandomStage): Record<string, Mender> {
   };
   const byKeys: Mender = (init, dice) => {
     const map = mapOf(init.map);
-    if (map) Object.assign(init, { count: 2, keys: keysFor(map, 2, dice) });
+    if (map) Object.assign(init, { count: 2, keys: keysFor(map, 2, dice), lock: false });
+    fitCpus(init, map);
+  };
+  const fitFilter: Mender = (init, dice) => {
+    const map = mapOf(init.map);
+    if (map) init.filter = dice.pick([undefined, undefined, filterFor(map, dice)]);
+    fitCpus(init, map);
   };
   let loaded: StageMap | undefined;
   return {
@@ -97,7 +108,13 @@ export function messageMenders(stage: RandomStage): Record<string, Mender> {
     TakeElementsRequest: byKeys,
     UpdateElementsRequest: (init, dice) => {
       const map = mapOf(init.map);
-      if (map) init.elements = elementsFor(map, dice);
+      if (map) Object.assign(init, { elements: elementsFor(map, dice), lock: false });
+      delete init.cpuTarget;
+    },
+    CountElementsRequest: fitFilter,
+    DumpMapRequest: fitFilter,
+    LoadStart: (init) => {
+      delete init.cpuTarget;
     },
     NextKeyRequest: (init, dice) => {
       const map = mapOf(init.map);
@@ -112,6 +129,18 @@ export function messageMenders(stage: RandomStage): Record<string, Mender> {
       if (kind?.case === "start") loaded = mapOf(kind.value.map);
       else if (kind && loaded) kind.value = elementsFor(loaded, dice);
     },
+  };
+}
+
+function fitCpus(init: Init, map: StageMap | undefined): void {
+  if (map?.type !== MapType.PERCPU_HASH || init.projection === Projection.KEYS) delete init.cpuView;
+}
+
+function filterFor(map: StageMap, dice: Dice) {
+  return {
+    keyPrefix: dice.bytes(dice.number(map.keySize + 1)),
+    ...(dice.chance(0.5) && { keyRange: { start: keysFor(map, 1, dice) } }),
+    ...(dice.chance(0.5) && { valueMatch: { mask: dice.bytes(2), match: dice.bytes(2) } }),
   };
 }
 

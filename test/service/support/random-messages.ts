@@ -51,7 +51,7 @@ const DEEPEST = 4;
 
 /**
  * Makes random messages of any type from its descriptor. Fields that have a maker, by
- * "Message.field", are made by it, so that messages can be about things that are there;
+ * "Message.field", are made by it (that of a oneof answers which field to choose), so that messages can be about things that are there;
  * menders, by "Message", then make most of them fit.
  */
 export class MessageMaker {
@@ -81,7 +81,10 @@ export class MessageMaker {
       if (member.kind === "field") {
         init[member.localName] = this.#field(member, depth);
       } else if (this.#dice.chance(0.95)) {
-        const chosen = this.#dice.pick(member.fields);
+        const choose = this.#makers[`${schema.name}.${member.name}`];
+        const name = choose?.(this.#dice);
+        const chosen =
+          member.fields.find((field) => field.name === name) ?? this.#dice.pick(member.fields);
         const value = this.#field(chosen, depth, true);
         if (value !== undefined) init[member.localName] = { case: chosen.localName, value };
       }

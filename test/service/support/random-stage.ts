@@ -1,6 +1,7 @@
+import { mapRef } from "@bpfmapd/client";
 import { MapType } from "@bpfmapd/client/proto";
 import type { TestDaemon } from "../../support/daemon.js";
-import { bpftool, type ShownMap } from "./bpftool.js";
+import { bpftool, freesSurely, type ShownMap } from "./bpftool.js";
 import { openMaps, pinTree } from "./daemon-state.js";
 
 /** All names of maps that random requests make begin with it, unlike those of other tests. */
@@ -79,11 +80,19 @@ export class RandomStage {
     this.maps.push({ ...spec, id, name, pinPath, valueStride });
   }
 
+  /** Holds a map under names. */
+  async holdUnder(names: readonly string[]): Promise<void> {
+    const map = mapRef({ id: this.maps[0]!.id });
+    for (const name of names) await this.#daemon.client.maps.holdMap({ map, hold: { name } });
+  }
+
   /** Releases and unpins all that there is. */
   async strike(): Promise<void> {
     const { maps } = this.#daemon.client;
     const held = await maps.listMaps({ filter: { held: true } });
-    for (const { name } of held.maps.flatMap(({ holds }) => holds)) await maps.releaseMap({ name });
+    for (const { name } of held.maps.flatMap(({ holds }) => holds)) {
+      await maps.releaseMap({ name }).catch(() => {}); // its lease ran out
+    }
     for (const path of pinTree(this.bpffs).reverse()) {
       const unpin = maps.unpinMap({ path: this.bpffs + path, removeEmptyParents: true });
       await unpin.catch(() => {}); // a directory, or the daemon's own
@@ -92,7 +101,7 @@ export class RandomStage {
 
   /** What is left of the maps that requests made: must be nothing after {@link strike}. */
   leftovers(): { open: number[]; pins: string[]; maps: string[] } {
-    const maps = bpftool("map", "show") as ShownMap[];
+    const maps = (bpftool("map", "show") as ShownMap[]).filter(({ type }) => freesSurely(type));
     return {
       open: openMaps(this.#daemon.pid),
       pins: pinTree(this.bpffs).filter((path) => path !== "/bpfmapd"),
