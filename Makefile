@@ -13,6 +13,7 @@ build: node_modules/.installed     ## compile the daemon, the command line and t
 test: build                        ## run all tests on real kernel maps
 	scripts/require-root.sh "make test"
 	scripts/install-packages.sh bpftool clang
+	scripts/install-grpcurl.sh
 	$(NPX) vitest run
 
 test-kernels: build                ## run test/kernels on Debian's kernels in QEMU; TESTS=word for some

@@ -20,6 +20,7 @@ package_of() {
   case $1 in
     libc-headers) echo libc6-dev ;;
     qemu) echo qemu-system-x86 ;;
+    go) echo golang-go ;;
     *) echo "$1" ;;
   esac
 }
