@@ -110,8 +110,9 @@ describe.each([
 const GRPCURL = resolve(import.meta.dirname, "../.cache/bin/grpcurl");
 
 describe("grpcurl", () => {
+  const target = () => `unix://${daemon.socket}`;
   const grpcurl = (...args: string[]) => {
-    const { stdout, stderr } = spawnSync(GRPCURL, ["-unix", "-plaintext", ...args], {
+    const { stdout, stderr } = spawnSync(GRPCURL, ["-plaintext", ...args], {
       encoding: "utf8",
       timeout: 30_000,
     });
@@ -119,22 +120,18 @@ describe("grpcurl", () => {
   };
 
   test("lists, describes and calls", () => {
-    const { socket } = daemon;
-    expect(grpcurl(socket, "list").split("\n")).toContain("bpfmap.v1.MapService");
-    expect(grpcurl(socket, "describe", "bpfmap.v1.CreateMapRequest")).toContain(
+    expect(grpcurl(target(), "list").split("\n")).toContain("bpfmap.v1.MapService");
+    expect(grpcurl(target(), "describe", "bpfmap.v1.CreateMapRequest")).toContain(
       "buf.validate.field",
     );
-    expect(grpcurl(socket, "bpfmap.v1.HostService/GetHost")).toContain('"daemonVersion": "0.1.0"');
-    expect(grpcurl(socket, "grpc.health.v1.Health/Check")).toContain("SERVING");
+    expect(grpcurl(target(), "bpfmap.v1.HostService/GetHost")).toContain(
+      '"daemonVersion": "0.1.0"',
+    );
+    expect(grpcurl(target(), "grpc.health.v1.Health/Check")).toContain("SERVING");
   });
 
   test("prints the details of errors", () => {
-    const answer = grpcurl(
-      "-d",
-      '{"map": {"id": 0}}',
-      daemon.socket,
-      "bpfmap.v1.MapService/GetMap",
-    );
+    const answer = grpcurl("-d", '{"map": {"id": 0}}', target(), "bpfmap.v1.MapService/GetMap");
     expect(answer).toContain('"reason": "FIELD_INVALID"');
     expect(answer).toContain('"field": "map.id"');
   });
@@ -147,7 +144,7 @@ describe("grpcurl", () => {
       initialElements: { count: 1, keys: Buffer.from("k1"), values: Buffer.from("v1") },
     });
     const request = '{"map": {"held": "curled"}}';
-    const answer = grpcurl("-d", request, daemon.socket, "bpfmap.v1.MapService/DumpMap");
+    const answer = grpcurl("-d", request, target(), "bpfmap.v1.MapService/DumpMap");
     expect(answer).toContain(`"keys": "${Buffer.from("k1").toString("base64")}"`);
     expect(answer).toContain(`"values": "${Buffer.from("v1").toString("base64")}"`);
   });
