@@ -1,8 +1,16 @@
+import { setPriority } from "node:os";
 import { serveJobs } from "../threads/serve-jobs.js";
 import { clearJob } from "./clear-job.js";
 import { countJob } from "./count-job.js";
 import { dumpJob } from "./dump-job.js";
 import { loadJob } from "./load-job.js";
 
+/**
+ * Where CPUs are scarce the main thread, which answers single lookups, goes first: on
+ * Linux a priority belongs to the thread that sets it. Lowering one needs no capability.
+ */
+const NICENESS = 5;
+
 /* Entry of a scan thread. */
+setPriority(NICENESS);
 serveJobs({ dump: dumpJob, count: countJob, clear: clearJob, load: loadJob });
