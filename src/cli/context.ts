@@ -4,6 +4,7 @@ import {
   type BpfmapClient,
   type CallOptions,
   connect,
+  type MapHandle,
   type MapRefInit,
   mapRef,
   type TlsOptions,
@@ -16,7 +17,7 @@ import type { GlobalOptions } from "./global-options.js";
 import type { MapArg } from "./grammar/map-arg.js";
 import type { Output } from "./output.js";
 import { Progress, type ProgressOptions } from "./progress.js";
-import type { Terminal } from "./terminal.js";
+import type { Terminal, TerminalSize } from "./terminal.js";
 
 /** What a command runs with: the connection, the output and the global options. */
 export class CliContext {
@@ -27,6 +28,8 @@ export class CliContext {
   readonly signal: AbortSignal;
   /** Whether standard output is a terminal. */
   readonly isTerminal: boolean;
+  /** Lines and columns of the terminal now; undefined where it is none. */
+  readonly terminalSize: () => TerminalSize | undefined;
   /** Whether to print JSON; -p alone asks for it too, as in bpftool. */
   readonly json: boolean;
   readonly pretty: boolean;
@@ -42,6 +45,7 @@ export class CliContext {
     this.stderr = terminal.stderr;
     this.signal = terminal.signal;
     this.isTerminal = terminal.isTerminal;
+    this.terminalSize = terminal.size ?? (() => undefined);
     this.pretty = options.pretty ?? false;
     this.json = (options.json ?? false) || this.pretty;
     this.tables = terminal.isTerminal && !this.json;
@@ -69,6 +73,11 @@ export class CliContext {
 
   close(): void {
     this.#client?.close();
+  }
+
+  /** The map that the user named. */
+  map(map: MapArg): MapHandle {
+    return this.client.map(this.#mapRefInit(map));
   }
 
   /** The reference for requests of a map that the user named. */
@@ -123,13 +132,14 @@ export class CliContext {
   }
 
   #connect(): BpfmapClient {
-    const { address, plaintext = false, timeout } = this.options;
+    const { address, plaintext = false, timeout, tokenFile } = this.options;
     const tls = this.#tls();
     try {
       return connect({
         address,
         plaintext,
         ...(tls === undefined ? {} : { tls }),
+        ...(tokenFile !== undefined && { token: String(readGiven(tokenFile)).trim() }),
         ...(timeout === undefined ? {} : { deadlineMs: timeout }),
       });
     } catch (error) {
@@ -145,15 +155,15 @@ export class CliContext {
     const given = [tlsCa, tlsCert, tlsKey, tlsServerName].some((value) => value !== undefined);
     if (!given && this.options.plaintext) return undefined;
     return {
-      ...(tlsCa === undefined ? {} : { ca: readPem(tlsCa) }),
-      ...(tlsCert === undefined ? {} : { cert: readPem(tlsCert) }),
-      ...(tlsKey === undefined ? {} : { key: readPem(tlsKey) }),
+      ...(tlsCa === undefined ? {} : { ca: readGiven(tlsCa) }),
+      ...(tlsCert === undefined ? {} : { cert: readGiven(tlsCert) }),
+      ...(tlsKey === undefined ? {} : { key: readGiven(tlsKey) }),
       ...(tlsServerName === undefined ? {} : { serverName: tlsServerName }),
     };
   }
 }
 
-function readPem(path: string): Buffer {
+function readGiven(path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (error) {

@@ -62,7 +62,7 @@ export const EXIT_CODE_HELP = `Exit codes:
   2  not found: map, pin, hold or element (also: empty queue or stack)
   3  exists already: element, pin or hold
   4  refused as invalid by the daemon: size, range, path, flag
-  5  the map's state does not allow it: frozen, ambiguous name, incompatible, contended
+  5  the map's state forbids it: frozen, ambiguous name, incompatible, contended
   6  not permitted
   7  map full, no memory, or a limit of the daemon reached
   8  the map type or the running kernel does not have this operation

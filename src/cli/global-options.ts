@@ -12,6 +12,7 @@ export interface GlobalOptions {
   readonly tlsKey?: string;
   readonly tlsServerName?: string;
   readonly plaintext?: boolean;
+  readonly tokenFile?: string;
   /** Milliseconds; absent where it was not given. */
   readonly timeout?: number;
   readonly color: boolean;
@@ -43,6 +44,11 @@ export function addGlobalOptions(program: Command, defaultAddress: string): void
     )
     .option("--tls-server-name <name>", "name that the daemon's certificate must have")
     .option("--plaintext", "allow TCP without TLS: anybody on the way can read and write")
+    .addOption(
+      new Option("--token-file <file>", "send the bearer token in this file").env(
+        "BPFMAPCTL_TOKEN_FILE",
+      ),
+    )
     .addOption(
       new Option(
         "-t, --timeout <duration>",

@@ -17,6 +17,10 @@ const out = new Output(process.stdout);
 const exitCode = await run(process.argv.slice(2), {
   out,
   isTerminal: process.stdout.isTTY === true,
+  size: () =>
+    process.stdout.isTTY
+      ? { rows: process.stdout.rows, columns: process.stdout.columns }
+      : undefined,
   stdin: process.stdin,
   stderr: process.stderr,
   env: process.env,

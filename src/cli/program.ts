@@ -1,8 +1,9 @@
 import { DEFAULT_ADDRESS } from "@bpfmapd/client";
 import { Command, CommanderError } from "commander";
+import { CliError } from "./cli-error.js";
 import { completionScript, SHELLS } from "./commands/completion.js";
 import { host } from "./commands/host.js";
-import { BPFTOOL_VERBS, FEATURE_VERBS, OWN_VERBS } from "./commands/index.js";
+import { AUTH_VERBS, BPFTOOL_VERBS, FEATURE_VERBS, OWN_VERBS } from "./commands/index.js";
 import { CliContext } from "./context.js";
 import { EXIT_CODE_HELP, ExitCode } from "./exit-code.js";
 import { jsonText } from "./format/json-writer.js";
@@ -13,11 +14,20 @@ import type { Verb } from "./verb.js";
 import { cliVersion } from "./version.js";
 
 const GRAMMAR_HELP = `MAP := { id MAP_ID | pinned FILE | name MAP_NAME | held HOLD_NAME }
-DATA := { [hex] BYTES }   bytes are decimal, 0x hexadecimal or 0 octal; with hex, hexadecimal
-VALUE := DATA`;
+DATA := { [hex] BYTES }
+PROG := { id PROG_ID | pinned FILE }
+KEY := { DATA | task PID | path PATH | socket PID FD |
+         cgroup PATH [attach_type N] }
+VALUE := { DATA | PROG | MAP | interface NAME [program PROG] | cgroup PATH |
+           queue SIZE [program PROG] | socket PID FD |
+           event { cpu CPU | PID FD } }
+Bytes are decimal, 0x hexadecimal or 0 octal; after hex all are hexadecimal.`;
 
-/** Longer grammars stand in the command's own help only. */
-const LONGEST_USAGE = 30;
+const GLOBAL_OPTIONS_HELP =
+  "Options of every command, such as --json and --address: bpfmapctl --help";
+
+/** Longer grammars stand in the command's own help only: the rest needs a terminal's width. */
+const LONGEST_USAGE = 22;
 
 /** A program that is ready to parse, and what its run leaves behind. */
 export interface Program {
@@ -32,10 +42,10 @@ export function buildProgram(terminal: Terminal): Program {
   const program: Program = { command, exitCode: ExitCode.OK };
   command
     .description("The eBPF maps of a host, over gRPC, with the grammar of bpftool.")
-    .usage("[OPTIONS] { map | feature | host } { COMMAND | help }")
+    .usage("[OPTIONS] { map | feature | auth | host } { COMMAND | help }")
     .helpCommand("help [command]", "tell about a command")
     .helpOption("-h, --help", "tell about a command")
-    .configureHelp({ showGlobalOptions: true, subcommandTerm })
+    .configureHelp({ subcommandTerm })
     .exitOverride()
     // Errors are told by run.ts, in one line or as JSON.
     .configureOutput({
@@ -51,10 +61,15 @@ export function buildProgram(terminal: Terminal): Program {
     await printVersion(terminal, command);
     throw new CommanderError(ExitCode.OK, "version", "");
   });
-  command.action(() => command.help({ error: true }));
+  command.argument("[words...]").action((words: string[]) => {
+    if (words.length === 0) command.help({ error: true });
+    throw new CliError(`unknown command '${words[0]}'; bpfmapctl --help lists them`);
+  });
 
   const map = inherit(command.command("map"), command).description("work with maps");
-  map.usage("COMMAND [ARGUMENTS]").addHelpText("after", `\n${GRAMMAR_HELP}`);
+  map
+    .usage("COMMAND [ARGUMENTS]")
+    .addHelpText("after", `\n${GRAMMAR_HELP}\n\n${GLOBAL_OPTIONS_HELP}`);
   map.commandsGroup("Commands as in bpftool:");
   for (const verb of BPFTOOL_VERBS) addVerb(program, map, verb, terminal);
   map.commandsGroup("Further commands:");
@@ -62,7 +77,13 @@ export function buildProgram(terminal: Terminal): Program {
 
   const feature = inherit(command.command("feature"), command);
   feature.description("tell what the host's kernel can do").usage("probe [kernel]");
+  feature.addHelpText("after", `\n${GLOBAL_OPTIONS_HELP}`);
   for (const verb of FEATURE_VERBS) addVerb(program, feature, verb, terminal);
+
+  const auth = inherit(command.command("auth"), command);
+  auth.description("ask what the daemon's policy allows").usage("can-i VERB [MAP]");
+  auth.addHelpText("after", `\n${GLOBAL_OPTIONS_HELP}`);
+  for (const verb of AUTH_VERBS) addVerb(program, auth, verb, terminal);
 
   addVerb(program, command, host, terminal);
   addCompletion(command, terminal);
@@ -82,9 +103,7 @@ function addVerb(program: Program, parent: Command, verb: Verb, terminal: Termin
     .argument("[words...]")
     .usage(`${verb.usage} [OPTIONS]`.trim());
   verb.addOptions?.(command);
-  if (verb.examples.length > 0) {
-    command.addHelpText("after", `\n${examplesText(verb.examples)}`);
-  }
+  addExamples(command, verb.examples);
   command.action(async (words: string[], options: object) => {
     const context = new CliContext(program.command.opts<GlobalOptions>(), terminal);
     try {
@@ -97,11 +116,16 @@ function addVerb(program: Program, parent: Command, verb: Verb, terminal: Termin
 }
 
 function addCompletion(command: Command, terminal: Terminal): void {
-  inherit(command.command("completion"), command)
+  const completion = inherit(command.command("completion"), command)
     .description("print a script that completes commands in a shell")
     .argument("<shell>", SHELLS.join(", "))
-    .addHelpText("after", `\n${examplesText(COMPLETION_EXAMPLES)}`)
     .action((shell: string) => terminal.out.write(completionScript(shell)));
+  addExamples(completion, COMPLETION_EXAMPLES);
+}
+
+function addExamples(command: Command, examples: Verb["examples"]): void {
+  if (examples.length > 0) command.addHelpText("after", `\n${examplesText(examples)}`);
+  command.addHelpText("after", `\n${GLOBAL_OPTIONS_HELP}`);
 }
 
 async function printVersion(terminal: Terminal, command: Command): Promise<void> {
@@ -119,8 +143,11 @@ async function printVersion(terminal: Terminal, command: Command): Promise<void>
 
 /** A command in the list of commands: with its words where they are short enough for a list. */
 function subcommandTerm(command: Command): string {
-  const words = command.usage().replace(/ ?\[OPTIONS\]$/, "");
-  return words.length <= LONGEST_USAGE ? `${command.name()} ${words}` : `${command.name()} ...`;
+  const words = command
+    .usage()
+    .replace(/ ?\[options\]/i, "")
+    .trim();
+  return `${command.name()} ${words.length <= LONGEST_USAGE ? words : "..."}`.trimEnd();
 }
 
 /** Commands made from a parent that was set up later do not have its settings. */

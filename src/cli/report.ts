@@ -1,6 +1,6 @@
 import { BpfmapError, status } from "@bpfmapd/client";
 import { CommanderError } from "commander";
-import { CliError, messageOf } from "./cli-error.js";
+import { CliError, Interrupted, messageOf } from "./cli-error.js";
 import { ExitCode, exitCodeOfStatus } from "./exit-code.js";
 
 /** What is told of a failure, and what the process ends with. */
@@ -12,6 +12,7 @@ export interface Failure {
 
 /** Tells what went wrong. */
 export function describeFailure(error: unknown): Failure {
+  if (error instanceof Interrupted) return { message: "", exitCode: ExitCode.INTERRUPTED };
   if (error instanceof CommanderError) return describeUsage(error);
   if (error instanceof BpfmapError) return describeStatus(error);
   if (error instanceof CliError) return { message: error.message, exitCode: ExitCode.USAGE };
@@ -23,7 +24,9 @@ function describeUsage(error: CommanderError): Failure {
   if (error.exitCode === 0) return { message: "", exitCode: ExitCode.OK };
   // "(outputHelp)" is commander's message where it has shown the help instead.
   if (error.code === "commander.help") return { message: "", exitCode: ExitCode.USAGE };
-  return { message: error.message.replace(/^error: /, ""), exitCode: ExitCode.USAGE };
+  // Its suggestions stand on a line of their own.
+  const message = error.message.replace(/^error: /, "").replaceAll("\n", " ");
+  return { message, exitCode: ExitCode.USAGE };
 }
 
 function describeStatus(error: BpfmapError): Failure {

@@ -35,7 +35,10 @@ export function commandLine(commands: Commands, version: string): Command {
     .action(() => commands.serve(readFlags(serve)));
   withSettings(serve);
 
-  const config = program.command("config").description("look at the configuration");
+  const config = program
+    .command("config")
+    .description("look at the configuration")
+    .helpCommand(false);
   const check = config
     .command("check")
     .description("tell whether the configuration is valid")

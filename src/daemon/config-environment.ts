@@ -13,9 +13,11 @@ export function readEnvironment(environment: Environment): SettingLayer {
   const values = {};
   const sources = new Map<string, string>();
   for (const name of settingNames) {
-    const variable = variableOf(name);
-    const text = environment[variable];
-    if (text === undefined || text === "") continue;
+    const variable = [variableOf(name), name.commonVariable].find(
+      (candidate) => candidate !== undefined && environment[candidate],
+    );
+    const text = variable && environment[variable];
+    if (!variable || !text) continue;
     setAt(values, name.path, parseVariable(name, variable, text));
     sources.set(name.path.join("."), variable);
   }

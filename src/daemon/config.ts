@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { stringify } from "yaml";
-import type { z } from "zod";
+import { z } from "zod";
 import { ExitCode, StartError } from "./exit-code.js";
 import { overlay, type SettingLayer, valueAt } from "./setting-layer.js";
 import { type Settings, settingsSchema } from "./settings.js";
@@ -72,7 +72,7 @@ function fault(
   layers: readonly SettingLayer[],
 ): string {
   const source = sourceOf(path, layers);
-  const name = tellPath(path);
+  const name = z.core.toDotPath(path);
   return source === "" ? `${name} ${message}` : `${name} (${source}) ${message}`;
 }
 
@@ -90,12 +90,4 @@ function layerOf(
   path: readonly PropertyKey[],
 ): SettingLayer | undefined {
   return layers.findLast(({ values }) => valueAt(values, path) !== undefined);
-}
-
-/** Such as listen.tcp[0].address. */
-function tellPath(path: readonly PropertyKey[]): string {
-  return path.reduce<string>((text, key) => {
-    if (typeof key === "number") return `${text}[${key}]`;
-    return text === "" ? String(key) : `${text}.${String(key)}`;
-  }, "");
 }

@@ -1,33 +1,37 @@
 import type { Logger } from "pino";
 import { MapHost } from "../maps/index.js";
-import { RpcServer } from "../rpc/index.js";
-import { WatchHub } from "../watch/index.js";
+import { RecordHub } from "../records/index.js";
+import { type AuditOptions, RpcServer } from "../rpc/index.js";
+import { WatchHub, type WatchObserver } from "../watch/index.js";
+import { type Access, openAccess } from "./access.js";
+import { openAudit } from "./audit.js";
 import type { Config } from "./config.js";
 import { ExitCode, StartError } from "./exit-code.js";
 import { Listeners } from "./listeners.js";
 import { announcer } from "./logger.js";
+import { Observation } from "./observation.js";
 import { readTokenKey } from "./token-key.js";
+
+/** What a daemon is made of. */
+interface DaemonParts {
+  readonly listeners: Listeners;
+  readonly host: MapHost;
+  readonly hub: WatchHub;
+  readonly records: RecordHub;
+  readonly rpc: RpcServer;
+  readonly observation: Observation;
+  readonly access: Access;
+  readonly audit: AuditOptions | undefined;
+}
 
 /** A daemon that serves. */
 export class Daemon {
   readonly #config: Config;
-  readonly #listeners: Listeners;
-  readonly #host: MapHost;
-  readonly #hub: WatchHub;
-  readonly #rpc: RpcServer;
+  readonly #parts: DaemonParts;
 
-  private constructor(
-    config: Config,
-    listeners: Listeners,
-    host: MapHost,
-    hub: WatchHub,
-    rpc: RpcServer,
-  ) {
+  private constructor(config: Config, parts: DaemonParts) {
     this.#config = config;
-    this.#listeners = listeners;
-    this.#host = host;
-    this.#hub = hub;
-    this.#rpc = rpc;
+    this.#parts = parts;
   }
 
   /** Starts to serve. Throws a StartError where it cannot. */
@@ -37,26 +41,55 @@ export class Daemon {
       const host = await openHost(config, log);
       tellMissingCapabilities(host, log);
       const maxMessageBytes = config.limits.max_message_bytes;
-      const hub = openHub(config, host);
-      const rpc = new RpcServer({ host, hub, version, maxMessageBytes, log });
-      listeners.serve((socket) => rpc.accept(socket));
+      const observation = await Observation.open(config, version, log);
+      const hub = openHub(config, host, observation.watches);
+      const records = openRecords(config, host);
+      const audit = openAudit(config.audit, version, log);
+      const access = openAccess(config.access, host, audit !== undefined, log);
+      const observers = observation.calls;
+      const rpc = new RpcServer({
+        host,
+        hub,
+        records,
+        version,
+        maxMessageBytes,
+        log,
+        access: access.control,
+        audit,
+        observers,
+      });
+      const metrics = await observation.serve(host, hub, log);
+      listeners.serve((socket, peerOf) => rpc.accept(socket, peerOf));
       announcer(log).info(
-        { version, listen: listeners.addresses, bpffsRoots: config.bpffs.roots, pid: process.pid },
+        {
+          ...{ version, listen: listeners.addresses, metrics },
+          ...{ bpffsRoots: config.bpffs.roots, pid: process.pid },
+        },
         "serving",
       );
-      return new Daemon(config, listeners, host, hub, rpc);
+      return new Daemon(config, { listeners, host, hub, records, rpc, observation, access, audit });
     } catch (error) {
       listeners.close();
       throw error;
     }
   }
 
+  /** Opens files anew that others have moved away. */
+  reopen(): void {
+    this.#parts.audit?.log.reopen();
+  }
+
   /** Stops in order: no new connections, no calls, then the maps. */
   async stop(): Promise<void> {
-    this.#listeners.close();
-    await this.#rpc.shutdown(this.#config.shutdown_grace_ms);
-    await this.#hub.close();
-    await this.#host.close();
+    const { listeners, rpc, observation, hub, records, host, access, audit } = this.#parts;
+    listeners.close();
+    await rpc.shutdown(this.#config.shutdown_grace_ms);
+    access.close();
+    await audit?.log.close();
+    await observation.close();
+    await hub.close();
+    await records.close();
+    await host.close();
   }
 }
 
@@ -74,6 +107,8 @@ async function openHost({ bpffs, limits }: Config, log: Logger): Promise<MapHost
         scanThreads: limits.scan_threads,
       },
       onAdopted: (hold, mapId) => log.info({ hold, mapId }, "held map taken over"),
+      onExpiryFailed: (hold, mapId, err) =>
+        log.error({ hold, mapId, err }, "lease ran out, but the hold's pin cannot be removed"),
       onLeaseExpired: (hold, mapId) => log.info({ hold, mapId }, "lease ran out"),
     });
   } catch (cause) {
@@ -81,7 +116,11 @@ async function openHost({ bpffs, limits }: Config, log: Logger): Promise<MapHost
   }
 }
 
-function openHub({ watch, listen }: Config, host: MapHost): WatchHub {
+function openHub(
+  { watch, listen }: Config,
+  host: MapHost,
+  observer: WatchObserver | undefined,
+): WatchHub {
   const limits = {
     maxWatches: watch.max_watches,
     maxMaps: watch.max_maps,
@@ -93,7 +132,16 @@ function openHub({ watch, listen }: Config, host: MapHost): WatchHub {
     tracedIntervalMs: watch.traced_interval_ms,
     traceRingBytes: watch.trace_ring_bytes,
   };
-  return new WatchHub(host, limits, readTokenKey(listen.unix.path));
+  return new WatchHub(host, limits, readTokenKey(listen.unix.path), observer);
+}
+
+function openRecords({ limits }: Config, host: MapHost): RecordHub {
+  return new RecordHub(host, {
+    queueBytes: limits.record_queue_bytes,
+    maxSubscribers: limits.max_record_streams,
+    maxMaps: limits.max_record_maps,
+    threads: limits.record_threads,
+  });
 }
 
 function tellMissingCapabilities(host: MapHost, log: Logger): void {

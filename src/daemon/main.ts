@@ -5,7 +5,6 @@ import { type Config, makeConfig, printConfig } from "./config.js";
 import { CONFIG_VARIABLE, readEnvironment, unknownVariables } from "./config-environment.js";
 import { readConfigFile } from "./config-file.js";
 import { ExitCode, StartError } from "./exit-code.js";
-import { createLogger } from "./logger.js";
 import { daemonVersion } from "./version.js";
 
 const version = daemonVersion();
@@ -31,15 +30,28 @@ function readConfig({ configFile, settings }: Flags): Config {
 }
 
 async function serve(config: Config): Promise<void> {
-  // Only here: what looks at the configuration needs neither bpf(2) nor gRPC.
-  const { Daemon } = await import("./daemon.js");
+  // Only here: what looks at the configuration needs neither bpf(2) nor gRPC, and what
+  // starts itself anew should have loaded little before.
+  const { dropCapabilities } = await import("./drop-capabilities.js");
+  dropCapabilities(config);
+  const [{ Daemon }, { createLogger }, { ServiceManager }] = await Promise.all([
+    import("./daemon.js"),
+    import("./logger.js"),
+    import("./service-manager.js"),
+  ]);
   const log = createLogger(config.log);
   endOnDefect(log);
   for (const variable of unknownVariables(process.env)) {
     log.warn({ variable }, `${variable} is no setting of the daemon and is not used`);
   }
+  // Already now: who sees it serve may tell it to stop at once.
+  const toldToStop = nextSignal();
   const daemon = await Daemon.start(config, version, log);
-  const signal = await nextSignal();
+  if (config.audit.file !== undefined) process.on("SIGHUP", () => daemon.reopen());
+  const manager = new ServiceManager(log);
+  manager.ready();
+  const signal = await toldToStop;
+  manager.stopping();
   log.info({ signal }, "stopping");
   // Whoever asks twice does not want to wait for the calls that still run.
   void nextSignal().then(() => process.exit(ExitCode.FAILED));

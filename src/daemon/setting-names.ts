@@ -7,6 +7,8 @@ export interface SettingName {
   readonly help: string;
   /** How a variable or a flag, which are text, give it; "text" unless said. */
   readonly form?: "list" | "yaml";
+  /** Another variable that gives it, common to many programs; its own goes over this one. */
+  readonly commonVariable?: string;
 }
 
 /** Every setting but those that live inside a TCP listener. */
@@ -28,6 +30,41 @@ export const settingNames: readonly SettingName[] = [
     help: "group of the socket and its directory, by name or number",
   },
   { path: ["listen", "tcp"], help: "TCP listeners, as YAML", form: "yaml" },
+  {
+    path: ["access", "policy"],
+    flag: "--policy <file>",
+    help: "who may do what to which map, YAML; TCP needs one",
+  },
+  {
+    path: ["access", "tokens", "jwks"],
+    flag: "--jwks <file>",
+    help: "believe bearer tokens that a key of this JSON Web Key Set signed",
+  },
+  {
+    path: ["access", "tokens", "issuer"],
+    flag: "--token-issuer <issuer>",
+    help: "issuer that tokens must name",
+  },
+  {
+    path: ["access", "tokens", "audience"],
+    flag: "--token-audience <audience>",
+    help: "audience that tokens must name",
+  },
+  {
+    path: ["audit", "file"],
+    flag: "--audit-file <file>",
+    help: "write a line for each change and each denied call, or stdout",
+  },
+  {
+    path: ["audit", "keys"],
+    flag: "--audit-keys <form>",
+    help: "how keys stand in the audit: hex, sha256 or none",
+  },
+  {
+    path: ["audit", "on_failure"],
+    flag: "--audit-on-failure <what>",
+    help: "what becomes of changes that cannot be audited: refuse or allow",
+  },
   {
     path: ["bpffs", "roots"],
     flag: "--bpffs-root <directory>",
@@ -68,6 +105,26 @@ export const settingNames: readonly SettingName[] = [
     path: ["limits", "scan_threads"],
     flag: "--scan-threads <number>",
     help: "threads that they share",
+  },
+  {
+    path: ["limits", "record_queue_bytes"],
+    flag: "--record-queue-bytes <size>",
+    help: "records that are kept for one that reads them slowly and asks for no size",
+  },
+  {
+    path: ["limits", "max_record_streams"],
+    flag: "--max-record-streams <number>",
+    help: "most streams of records at a time",
+  },
+  {
+    path: ["limits", "max_record_maps"],
+    flag: "--max-record-maps <number>",
+    help: "most maps whose records are read at a time",
+  },
+  {
+    path: ["limits", "record_threads"],
+    flag: "--record-threads <number>",
+    help: "threads that read records",
   },
   {
     path: ["watch", "max_watches"],
@@ -120,6 +177,39 @@ export const settingNames: readonly SettingName[] = [
     help: "trace, debug, info, warn, error or fatal",
   },
   { path: ["log", "format"], flag: "--log-format <format>", help: "json or pretty" },
+  {
+    path: ["metrics", "listen"],
+    flag: "--metrics-listen <address>",
+    help: "serve Prometheus metrics at host:port (loopback) or unix:/path",
+  },
+  {
+    path: ["metrics", "maps"],
+    flag: "--metrics-map <pattern>",
+    help: "count the elements of maps of such a name; may be given again",
+    form: "list",
+  },
+  {
+    path: ["metrics", "max_maps"],
+    flag: "--metrics-max-maps <number>",
+    help: "most maps whose elements are counted",
+  },
+  {
+    path: ["metrics", "maps_interval_ms"],
+    flag: "--metrics-maps-interval-ms <number>",
+    help: "milliseconds between two counts of these maps",
+  },
+  {
+    path: ["tracing", "otlp_endpoint"],
+    flag: "--otlp-endpoint <url>",
+    help: "send OpenTelemetry traces to this OTLP receiver (OTEL_EXPORTER_OTLP_ENDPOINT)",
+    commonVariable: "OTEL_EXPORTER_OTLP_ENDPOINT",
+  },
+  {
+    path: ["capabilities"],
+    flag: "--capability <name>",
+    help: "keep this capability; needed or all for sets of them; may be given again",
+    form: "list",
+  },
   {
     path: ["shutdown_grace_ms"],
     flag: "--shutdown-grace-ms <number>",

@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { isAbsolute, normalize } from "node:path";
 import { z } from "zod";
+import type { Capability } from "../kernel/index.js";
 import { isLoopback, parseTcpAddress } from "./tcp-address.js";
 
 const KIB = 1024;
@@ -102,11 +103,67 @@ const tcpListener = z
     }
   });
 
+/** Who may read metrics is not asked, so they go nowhere but to this host. */
+const metricsAddress = z.string().superRefine((address, context) => {
+  const refuse = (message: string) => context.addIssue({ code: "custom", message });
+  if (address.startsWith("unix:")) {
+    const path = socketPath.safeParse(address.slice("unix:".length));
+    for (const { message } of path.error?.issues ?? []) refuse(message);
+    return;
+  }
+  const host = parseTcpAddress(address)?.host;
+  if (host === undefined) {
+    refuse(`must be "host:port", "[IPv6 address]:port" or "unix:/path", not ${quote(address)}`);
+  } else if (!isLoopback(host)) {
+    refuse(
+      `is only allowed on 127.0.0.0/8, [::1], localhost and unix sockets, not on ${quote(host)}: ` +
+        "anybody could read it; put a proxy that asks who they are in front",
+    );
+  }
+});
+
+/** Kernels keep 15 bytes of a map's name; a pattern may be longer, but not without end. */
+const nameGlob = z.string().min(1, "must not be empty").max(256, "has more than 256 characters");
+
+const httpUrl = z.string().refine((text) => /^https?:$/.test(protocolOf(text)), {
+  error: (issue) => `must be a URL such as http://127.0.0.1:4318, not ${quote(issue.input)}`,
+});
+
+/** Beside the words for sets of them. Only names: this file must not load the kernel floor. */
+const CAPABILITIES = [
+  "CAP_CHOWN",
+  "CAP_DAC_OVERRIDE",
+  "CAP_DAC_READ_SEARCH",
+  "CAP_NET_BIND_SERVICE",
+  "CAP_NET_ADMIN",
+  "CAP_IPC_LOCK",
+  "CAP_SYS_PTRACE",
+  "CAP_SYS_ADMIN",
+  "CAP_SYS_RESOURCE",
+  "CAP_SYSLOG",
+  "CAP_PERFMON",
+  "CAP_BPF",
+] as const satisfies readonly Capability[];
+
+/** Who is believed, and what for. */
+const access = z.strictObject({
+  /** The policy file; absent where all who reach the unix socket may do everything. */
+  policy: absolutePath.optional(),
+  tokens: z
+    .strictObject({
+      /** JSON Web Key Set; absent where bearer tokens prove nothing. */
+      jwks: absolutePath.optional(),
+      issuer: z.string().min(1).optional(),
+      audience: z.string().min(1).optional(),
+    })
+    .prefault({}),
+});
+
 /**
  * Everything that can be set, with its default: the one schema for the file, the
  * environment and the flags. Described for people in docs/configuration.md.
  */
-export const settingsSchema = z.strictObject({
+const settings = z.strictObject({
   listen: z
     .strictObject({
       unix: z
@@ -118,6 +175,15 @@ export const settingsSchema = z.strictObject({
         })
         .prefault({}),
       tcp: z.array(tcpListener).default([]),
+    })
+    .prefault({}),
+  access: access.prefault({}),
+  audit: z
+    .strictObject({
+      /** A file, or "stdout"; absent for no audit. */
+      file: z.union([z.literal("stdout"), absolutePath]).optional(),
+      keys: oneOf(["hex", "sha256", "none"]).default("hex"),
+      on_failure: oneOf(["refuse", "allow"]).default("refuse"),
     })
     .prefault({}),
   bpffs: z
@@ -137,6 +203,10 @@ export const settingsSchema = z.strictObject({
       replace_memory_bytes: byteSize(MIB, 1024 * GIB).default(GIB),
       max_scans: wholeNumber(1, 10_000).default(64),
       scan_threads: wholeNumber(1, 64).default(Math.min(4, availableParallelism())),
+      record_queue_bytes: byteSize(64 * KIB, 256 * MIB).default(16 * MIB),
+      max_record_streams: wholeNumber(0, 100_000).default(256),
+      max_record_maps: wholeNumber(0, 10_000).default(64),
+      record_threads: wholeNumber(1, 64).default(1),
     })
     .prefault({}),
   watch: z
@@ -160,7 +230,38 @@ export const settingsSchema = z.strictObject({
       format: oneOf(["json", "pretty"]).default("json"),
     })
     .prefault({}),
+  metrics: z
+    .strictObject({
+      /** Where Prometheus reads; absent for no metrics at all. */
+      listen: metricsAddress.optional(),
+      maps: z.array(nameGlob).default([]),
+      max_maps: wholeNumber(1, 10_000).default(100),
+      maps_interval_ms: wholeNumber(1000, DAY_MS).default(60_000),
+    })
+    .prefault({}),
+  tracing: z
+    .strictObject({
+      /** Base URL of an OTLP receiver (HTTP with protobuf); absent for no traces at all. */
+      otlp_endpoint: httpUrl.optional(),
+    })
+    .prefault({}),
+  /** What the daemon keeps of its capabilities; see needed-capabilities.ts for "needed". */
+  capabilities: z.array(oneOf(["needed", "all", ...CAPABILITIES])).default(["needed"]),
   shutdown_grace_ms: wholeNumber(0, DAY_MS).default(10_000),
+});
+
+/** The settings with what they demand of each other: nobody is served over TCP unknown. */
+export const settingsSchema = settings.superRefine(({ listen, access }, context) => {
+  for (const [index, { tls }] of listen.tcp.entries()) {
+    const refuse = (message: string) =>
+      context.addIssue({ code: "custom", path: ["listen", "tcp", index], message });
+    if (access.policy === undefined) {
+      refuse("needs access.policy: over TCP nobody may do anything unless a rule says so");
+    }
+    if (tls?.client_ca === undefined && access.tokens.jwks === undefined) {
+      refuse("needs tls.client_ca or access.tokens.jwks: nobody could prove who they are");
+    }
+  }
 });
 
 /** The daemon's effective settings. */
@@ -170,6 +271,10 @@ export type UnixListenerSettings = Settings["listen"]["unix"];
 
 function quote(value: unknown): string {
   return JSON.stringify(value) ?? String(value);
+}
+
+function protocolOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).protocol : "";
 }
 
 function tellSize(bytes: number): string {

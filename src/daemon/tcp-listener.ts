@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import {
   createServer as createNetServer,
   type Server,
@@ -6,11 +5,15 @@ import {
   type Socket,
 } from "node:net";
 import {
+  createSecureContext,
   createServer as createTlsServer,
+  type SecureContextOptions,
   type TLSSocket,
   type Server as TlsServer,
 } from "node:tls";
 import type { Logger } from "pino";
+import { WatchedFiles } from "../access/index.js";
+import { fileEvents } from "./access.js";
 import { ExitCode, StartError } from "./exit-code.js";
 import type { TcpListenerSettings } from "./settings.js";
 import { parseTcpAddress, type TcpAddress } from "./tcp-address.js";
@@ -36,7 +39,7 @@ export async function listenTcp(
   if (settings.tls === undefined) {
     return listen(createNetServer(options, onConnection), address, settings.address);
   }
-  const server = tlsServer(settings.tls, options, onConnection);
+  const server = tlsServer(settings.tls, options, onConnection, log);
   server.on("tlsClientError", (error, socket) => {
     log.info({ peer: socket.remoteAddress, err: error.message }, "TLS handshake failed");
     socket.destroy();
@@ -44,55 +47,49 @@ export async function listenTcp(
   return listen(server, address, settings.address);
 }
 
+/** Its certificates are read again when their files change: connections that come then get the new. */
 function tlsServer(
   tls: TlsSettings,
   options: ServerOpts,
   onConnection: (socket: TLSSocket) => void,
+  log: Logger,
 ): TlsServer {
-  const certificates = readCertificates(tls);
+  const certificates = followCertificates(tls, log);
   const wantsClients = tls.client_ca !== undefined;
+  const server = createTlsServer(
+    {
+      ...options,
+      ...certificates.value,
+      // gRPC clients insist that HTTP/2 is agreed on.
+      ALPNProtocols: ["h2"],
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+      requestCert: wantsClients,
+      rejectUnauthorized: wantsClients,
+    },
+    onConnection,
+  );
+  certificates.onChange(() => server.setSecureContext(certificates.value));
+  server.once("close", () => certificates.close());
+  return server;
+}
+
+function followCertificates(
+  { cert, key, client_ca, min_version }: TlsSettings,
+  log: Logger,
+): WatchedFiles<SecureContextOptions> {
+  const files = [cert, key, ...(client_ca === undefined ? [] : [client_ca])];
+  const read = ([cert, key, ca]: readonly Buffer[]) => {
+    const options = { cert, key, minVersion: min_version, ...(ca && { ca }) };
+    createSecureContext(options); // throws where they do not fit together
+    return options;
+  };
   try {
-    return createTlsServer(
-      {
-        ...options,
-        ...certificates,
-        minVersion: tls.min_version,
-        // gRPC clients insist that HTTP/2 is agreed on.
-        ALPNProtocols: ["h2"],
-        handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
-        requestCert: wantsClients,
-        rejectUnauthorized: wantsClients,
-      },
-      onConnection,
-    );
+    return new WatchedFiles<SecureContextOptions>(files, read, fileEvents("listen.tcp", log));
   } catch (cause) {
-    const files = [tls.cert, tls.key, ...(tls.client_ca === undefined ? [] : [tls.client_ca])];
     throw new StartError(
       ExitCode.CONFIGURATION,
       `listen.tcp: TLS cannot use ${files.join(", ")}: ${(cause as Error).message}`,
       { cause },
-    );
-  }
-}
-
-function readCertificates(tls: TlsSettings): { cert: Buffer; key: Buffer; ca?: Buffer } {
-  return {
-    cert: readPem("tls.cert", tls.cert),
-    key: readPem("tls.key", tls.key),
-    ...(tls.client_ca !== undefined && { ca: readPem("tls.client_ca", tls.client_ca) }),
-  };
-}
-
-function readPem(setting: string, path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (cause) {
-    throw new StartError(
-      ExitCode.CONFIGURATION,
-      `listen.tcp: ${setting}: ${(cause as Error).message}`,
-      {
-        cause,
-      },
     );
   }
 }

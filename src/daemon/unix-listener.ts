@@ -8,7 +8,7 @@ import {
   type Stats,
   unlinkSync,
 } from "node:fs";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import { connect, createServer, type ListenOptions, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { tryLock } from "../kernel/index.js";
@@ -39,6 +39,15 @@ export async function listenUnix(
       return server;
     });
   });
+}
+
+/** Takes over a unix socket that listens already; its file, mode and group stay as they are. */
+export function adoptUnix(
+  fd: number,
+  path: string,
+  onConnection: (socket: Socket) => void,
+): Promise<Server> {
+  return explained(path, () => listening(createServer(onConnection), { fd }));
 }
 
 /** A socket whose process is gone stays as a file; one that is answered is another daemon's. */
@@ -78,19 +87,22 @@ function isAnswered(path: string): Promise<boolean> {
 
 /** Nobody but the owner can connect until the mode is set: the umask covers the time between. */
 function bind(path: string, onConnection: (socket: Socket) => void): Promise<Server> {
+  const umask = process.umask(0o177);
+  try {
+    // The file is made before listen returns.
+    return listening(createServer(onConnection), { path });
+  } finally {
+    process.umask(umask);
+  }
+}
+
+function listening(server: Server, where: { path: string } | { fd: number }): Promise<Server> {
   return new Promise((resolve, reject) => {
-    const server = createServer(onConnection);
     server.once("error", reject);
-    const umask = process.umask(0o177);
-    try {
-      // The file is made before listen returns.
-      server.listen(path, () => {
-        server.off("error", reject);
-        resolve(server);
-      });
-    } finally {
-      process.umask(umask);
-    }
+    server.listen(where as ListenOptions, () => {
+      server.off("error", reject);
+      resolve(server);
+    });
   });
 }
 

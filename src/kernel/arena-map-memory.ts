@@ -37,22 +37,22 @@ export class ArenaMapMemory {
    * find out.
    *
    * An arena without an address of its own (`map_extra`) gets it from whoever maps it
-   * first, and the kernel tells nobody. So do not open one that its owner has still to
-   * map.
+   * first, for good, and the kernel tells nobody. With `place: false` this is not the
+   * first to map it: ENXIO where nobody is seen to have.
    */
-  static open(fd: number): ArenaMapMemory {
+  static open(fd: number, { place = true }: { place?: boolean } = {}): ArenaMapMemory {
     const { id, type, maxEntries, mapExtra } = mapInfo(fd);
     if (type !== ARENA) throw new KernelError("EINVAL", "mmap");
     const size = maxEntries * pageSize();
     let result = 0;
-    for (const address of possibleAddresses(id, Number(mapExtra), size)) {
+    for (const address of possibleAddresses(id, Number(mapExtra), size, place)) {
       // All of it, at its one address: the kernel takes nothing else.
       result = mmap(address, size, PROT_READ_WRITE, MAP_SHARED, fd, 0);
       if (result < 0) continue;
       knownAddresses.set(id, result);
       return new ArenaMapMemory(result, size);
     }
-    throw new KernelError(errnoName(-result), "mmap");
+    throw new KernelError(result === 0 ? "ENXIO" : errnoName(-result), "mmap");
   }
 
   /** Copies bytes out. Throws KernelError: EFAULT where a page is not there. */
@@ -113,11 +113,16 @@ export class ArenaMapMemory {
 const knownAddresses = new Map<number, number>();
 
 /** Addresses to try: the kernel refuses every wrong one. */
-function* possibleAddresses(id: number, own: number, size: number): Generator<number> {
+function* possibleAddresses(
+  id: number,
+  own: number,
+  size: number,
+  place: boolean,
+): Generator<number> {
   if (own !== 0) return yield own;
   const known = knownAddresses.get(id);
   if (known !== undefined) yield known;
-  yield 0;
+  if (place) yield 0;
   yield* mappedElsewhere(size);
 }
 

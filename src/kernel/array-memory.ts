@@ -39,7 +39,15 @@ export class ArrayMemory {
     return new ArrayMemory(region, stride, maxEntries);
   }
 
-  /** Lets the map go. */
+  /**
+   * Maps the values of the same map again, to be read, after {@link unmap}; `bytes` shows
+   * them. Throws KernelError.
+   */
+  remap(fd: number): void {
+    this.#region.remap(fd);
+  }
+
+  /** Lets the map go; `bytes` shows zeros from now on. */
   unmap(): void {
     this.#region.unmap();
   }

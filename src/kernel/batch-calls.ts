@@ -71,17 +71,18 @@ export class BatchCalls {
   }
 
   /**
-   * BPF_MAP_LOOKUP_BATCH: reads the elements after the cursor and moves it. undefined:
-   * there may be more. ENOENT: that was the end, and `count` elements are good. ENOSPC:
-   * a bucket has more elements than the columns have room for; {@link grow}, again.
+   * BPF_MAP_LOOKUP_BATCH: reads `most` elements after the cursor at most, into the columns
+   * from element `at` on, and moves the cursor. undefined: there may be more. ENOENT: that
+   * was the end, and `count` elements are good. ENOSPC: a bucket has more than `most`
+   * elements; with more room or after {@link grow}, again.
    */
-  lookup(): Errno | undefined {
-    return this.#advance(BpfCommand.MAP_LOOKUP_BATCH);
+  lookup(at = 0, most = this.#capacity - at): Errno | undefined {
+    return this.#advance(BpfCommand.MAP_LOOKUP_BATCH, at, most);
   }
 
   /** BPF_MAP_LOOKUP_AND_DELETE_BATCH: as {@link lookup}, and deletes what it read. */
   lookupAndDelete(): Errno | undefined {
-    return this.#advance(BpfCommand.MAP_LOOKUP_AND_DELETE_BATCH);
+    return this.#advance(BpfCommand.MAP_LOOKUP_AND_DELETE_BATCH, 0, this.#capacity);
   }
 
   /**
@@ -126,12 +127,14 @@ export class BatchCalls {
     this.#columns.release();
   }
 
-  #advance(command: number): Errno | undefined {
+  #advance(command: number, at: number, most: number): Errno | undefined {
+    this.#checkRoom(at + most);
     const next = 1 - this.#current;
     const cursor = (index: number) => this.#control.at(CURSORS + index * this.#cursorSize);
     this.#control.setU64(0, this.#started ? cursor(this.#current) : 0);
     this.#control.setU64(OUT_FIELD, cursor(next));
-    this.#control.setU32(COUNT_FIELD, this.#capacity);
+    this.#pointAt(at);
+    this.#control.setU32(COUNT_FIELD, most);
     const result = bpf(command, this.#control.address, ATTR_SIZE);
     if (result < 0) return errnoName(-result);
     this.#started = true;
@@ -140,20 +143,28 @@ export class BatchCalls {
   }
 
   #apply(command: number, count: number): Errno | undefined {
-    // The kernel would read past the columns and take what lies there for keys.
-    if (count > this.#capacity)
-      throw new RangeError(`${count} elements, room for ${this.#capacity}`);
+    this.#checkRoom(count);
+    this.#pointAt(0);
     this.#control.setU32(COUNT_FIELD, count);
     const result = bpf(command, this.#control.address, ATTR_SIZE);
     return result < 0 ? errnoName(-result) : undefined;
   }
 
+  /** The kernel would go past the columns, to whatever lies there. */
+  #checkRoom(count: number): void {
+    if (count > this.#capacity)
+      throw new RangeError(`${count} elements, room for ${this.#capacity}`);
+  }
+
+  /** Where in the columns the next call begins. */
+  #pointAt(element: number): void {
+    const values = this.#valuesOffset() + element * this.#valueSize;
+    this.#control.setU64(KEYS_FIELD, this.#columns.at(element * this.#keySize));
+    this.#control.setU64(VALUES_FIELD, this.#columns.at(values));
+  }
+
   #allocate(): Arena {
-    const values = this.#valuesOffset();
-    const arena = Arena.take(values + this.#capacity * this.#valueSize);
-    this.#control.setU64(KEYS_FIELD, arena.address);
-    this.#control.setU64(VALUES_FIELD, arena.at(values));
-    return arena;
+    return Arena.take(this.#valuesOffset() + this.#capacity * this.#valueSize);
   }
 
   #valuesOffset(): number {

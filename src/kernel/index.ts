@@ -42,12 +42,15 @@ export {
   readModuleBtf,
 } from "./btf/kernel-btf.js";
 export { btfLoad } from "./btf-load.js";
+export { hasMoreThan, type Restart, restartWithCapabilities } from "./capability-restart.js";
 export { onlineCpus, parseCpuList, possibleCpus } from "./cpus.js";
+export { sendDatagram } from "./datagram.js";
 export { ElementCalls, ElementFlag } from "./element-calls.js";
 export { EpollWaiter, type FdWatch } from "./epoll-waiter.js";
 export { type Errno, KernelError } from "./errno.js";
 export { closeFd, isMapFd, type MapFdinfo, mapFdinfo } from "./fd.js";
 export { bootId, hostNames, isLittleEndian, pageSize } from "./host.js";
+export { LazyMemory } from "./lazy-memory.js";
 export { tryLock } from "./lock.js";
 export { type MapCreation, mapCreate } from "./map-create.js";
 export { mapFreeze } from "./map-freeze.js";
@@ -59,6 +62,8 @@ export { cgroup2Mount, cgroup2MountIn, type OpenCgroup, openCgroup } from "./obj
 export { type KernelSymbol, KernelSymbols } from "./object/kernel-symbols.js";
 export { interfaceIndex, interfaceName } from "./object/network-interface.js";
 export { type ObjectKind, objectKind } from "./object/object-kind.js";
+export { type PeerCredentials, peerCredentials } from "./object/peer-credentials.js";
+export { openPerfEvent, type PerfEventAttributes } from "./object/perf-event.js";
 export { borrowFd, openProcess } from "./object/process-fd.js";
 export { type SocketFacts, socketFacts } from "./object/socket-facts.js";
 export { objGet, objPin } from "./object-path.js";
@@ -87,3 +92,4 @@ export { enableRunStatistics } from "./program/run-statistics.js";
 export { PerfEventBuffer, type PerfVisitor } from "./ring/perf-event-buffer.js";
 export { type RecordVisitor, RingBufferReader } from "./ring/ring-buffer-reader.js";
 export { type Reservation, UserRingBufferWriter } from "./ring/user-ring-buffer-writer.js";
+export { threadCpuMs } from "./thread-clock.js";

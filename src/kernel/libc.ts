@@ -24,6 +24,7 @@ const mapMemory = libc.func(
   "uintptr_t mmap(uintptr_t address, size_t length, int protection, int flags, int fd, long offset)",
 );
 const unmapMemory = libc.func("int munmap(uintptr_t address, size_t length)");
+const adviseMemory = libc.func("int madvise(uintptr_t address, size_t length, int advice)");
 const pidfdSyscall = libc.func("long syscall(long nr, int fd, int number, uint32_t flags)");
 const perfEventOpenSyscall = libc.func(
   "long syscall(long nr, uintptr_t attr, int pid, int cpu, int group, unsigned long flags)",
@@ -36,6 +37,10 @@ const epollWaiting = libc.func(
 const getSocketOption = libc.func(
   "int getsockopt(int fd, int level, int name, uintptr_t value, uintptr_t length)",
 );
+const openSocket = libc.func("int socket(int family, int type, int protocol)");
+const sendMessage = libc.func(
+  "long sendto(int fd, uintptr_t bytes, size_t size, int flags, uintptr_t address, uint32_t length)",
+);
 const nameToIndex = libc.func("unsigned int if_nametoindex(const char *name)");
 const indexToName = libc.func("uintptr_t if_indextoname(unsigned int index, uintptr_t name)");
 const readProcess = libc.func(
@@ -45,8 +50,15 @@ const writeProcess = libc.func(
   "long process_vm_writev(int pid, uintptr_t local, unsigned long locals, uintptr_t remote, unsigned long remotes, unsigned long flags)",
 );
 const flockFile = libc.func("int flock(int fd, int operation)");
+const getClock = libc.func("int clock_gettime(int clock, uintptr_t time)");
 const getRlimit = libc.func("int getrlimit(int resource, uintptr_t limit)");
 const setRlimit = libc.func("int setrlimit(int resource, uintptr_t limit)");
+const setCapabilities = libc.func("int capset(uintptr_t header, uintptr_t data)");
+const controlProcess = libc.func(
+  "int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)",
+);
+const controlFd = libc.func("int fcntl(int fd, int command, long argument)");
+const executeProgram = libc.func("int execv(const char *path, const char **arguments)");
 
 // errno belongs to the thread, and so does this module's instance: workers load their own.
 const errno = new Int32Array(koffi.view(libc.func("void *__errno_location()")(), 4));
@@ -76,6 +88,11 @@ export function flock(fd: number, operation: number): number {
   return answer(flockFile(fd, operation));
 }
 
+/** clock_gettime(2) into `struct timespec` at this address. */
+export function clockGettime(clock: number, time: number): number {
+  return answer(getClock(clock, time));
+}
+
 /** getrlimit(2) into `struct rlimit` at this address. */
 export function getrlimit(resource: number, limit: number): number {
   return answer(getRlimit(resource, limit));
@@ -84,6 +101,26 @@ export function getrlimit(resource: number, limit: number): number {
 /** setrlimit(2) from `struct rlimit` at this address. */
 export function setrlimit(resource: number, limit: number): number {
   return answer(setRlimit(resource, limit));
+}
+
+/** capset(2) from `struct __user_cap_header_struct` and data at these addresses. */
+export function capset(header: number, data: number): number {
+  return answer(setCapabilities(header, data));
+}
+
+/** prctl(2) with two arguments. */
+export function prctl(option: number, a: number, b: number): number {
+  return answer(controlProcess(option, a, b, 0, 0));
+}
+
+/** fcntl(2). */
+export function fcntl(fd: number, command: number, argument: number): number {
+  return answer(controlFd(fd, command, argument));
+}
+
+/** execve(2) with this process's environment: comes back only with an errno negated. */
+export function execv(path: string, args: readonly string[]): number {
+  return answer(executeProgram(path, [...args, null]));
 }
 
 /** mmap(2): the address of the mapping, or an errno negated. */
@@ -103,6 +140,11 @@ export function mmap(
 /** munmap(2). */
 export function munmap(address: number, length: number): number {
   return answer(unmapMemory(address, length));
+}
+
+/** madvise(2). */
+export function madvise(address: number, length: number, advice: number): number {
+  return answer(adviseMemory(address, length, advice));
 }
 
 /** pidfd_open(2) with no flags. */
@@ -144,6 +186,22 @@ export function getsockopt(
   length: number,
 ): number {
   return answer(getSocketOption(fd, level, name, value, length));
+}
+
+/** socket(2). */
+export function socket(family: number, type: number, protocol: number): number {
+  return answer(openSocket(family, type, protocol));
+}
+
+/** sendto(2) with no flags, from and to these addresses in memory. */
+export function sendto(
+  fd: number,
+  bytes: number,
+  size: number,
+  address: number,
+  length: number,
+): number {
+  return answer(sendMessage(fd, bytes, size, 0, address, length));
 }
 
 /** if_nametoindex(3). */

@@ -15,6 +15,8 @@ export interface MapInfo {
   readonly btfId: number;
   readonly btfKeyTypeId: number;
   readonly btfValueTypeId: number;
+  /** Id of the BTF that btfVmlinuxValueTypeId is in; 0 before Linux 6.9, when it is the kernel's. */
+  readonly btfVmlinuxId: number;
   readonly mapExtra: bigint;
 }
 
@@ -44,6 +46,7 @@ export function mapInfo(fd: number): MapInfo {
       btfId: attr.getU32(info + 64),
       btfKeyTypeId: attr.getU32(info + 68),
       btfValueTypeId: attr.getU32(info + 72),
+      btfVmlinuxId: attr.getU32(info + 76),
       mapExtra: attr.getU64(info + 80),
     }),
   );

@@ -1,5 +1,6 @@
 import { errnoName, KernelError } from "./errno.js";
-import { mmap, munmap, viewMemory } from "./libc.js";
+import { mmap, viewMemory } from "./libc.js";
+import { unmapWithLastView } from "./mapped-addresses.js";
 
 const PROT_READ = 1;
 const PROT_WRITE = 2;
@@ -37,7 +38,7 @@ export class MappedRegion {
   private constructor(address: number, length: number) {
     this.#address = address;
     this.memory = viewMemory(address, length);
-    addresses.register(this.memory, { address, length });
+    unmapWithLastView(this.memory, address);
   }
 
   /** Maps a part of what the fd stands for; the fd may be closed after. Throws KernelError. */
@@ -47,6 +48,20 @@ export class MappedRegion {
     const address = mmap(0, length, protection, MAP_SHARED, fd, offset);
     if (address < 0) throw new KernelError(errnoName(-address), "mmap");
     return new MappedRegion(address, length);
+  }
+
+  /**
+   * Maps the start of what an fd stands for, to be read, in place of memory that was let
+   * go: views show it again. Costs no addresses, so it can be done often. Throws KernelError.
+   */
+  remap(fd: number): void {
+    const { byteLength } = this.memory;
+    const result = mmap(this.#address, byteLength, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0);
+    this.#mapped = true;
+    if (result >= 0) return;
+    // What was there before may be gone all the same.
+    this.unmap();
+    throw new KernelError(errnoName(-result), "mmap");
   }
 
   /** Lets the kernel's memory go; views of it show zeros from now on. */
@@ -59,9 +74,3 @@ export class MappedRegion {
     if (result < 0) throw new KernelError(errnoName(-result), "mmap");
   }
 }
-
-const addresses = new FinalizationRegistry<{ address: number; length: number }>(
-  ({ address, length }) => {
-    munmap(address, length);
-  },
-);

@@ -53,3 +53,6 @@ export const BpfCommand = {
   ENABLE_STATS: 32,
   LINK_DETACH: 34,
 } as const;
+
+/** Flag of calls that answer with an fd of a map: the fd reads only. */
+export const BPF_F_RDONLY = 8;

@@ -1,5 +1,5 @@
-import { requireWalkable } from "./dump.js";
-import { requireKeyedOperation, requirePlainValues } from "./element-check.js";
+import { requireListable } from "./dump.js";
+import { requireKeyedOperation } from "./element-check.js";
 import type { MapHost } from "./map-host.js";
 import { isFixed, isQueueOrStack } from "./map-layout.js";
 import type { MapRef } from "./map-ref.js";
@@ -17,13 +17,14 @@ export async function clearMap(
 ): Promise<{ removed: number }> {
   return withMap(host, ref, async (map) => {
     if (isQueueOrStack(map.info.type)) return { removed: await drain(map, signal) };
-    requireWalkable(host, map);
-    requirePlainValues(host.capabilities, map);
+    requireListable(host, map);
     requireKeyedOperation(host.capabilities, map, isFixed(map.info.type) ? "update" : "delete");
     const { dedupMemoryBytes } = host.limits;
     const args: ClearArgs = { target: scanTarget(host, map), dedupMemoryBytes };
-    return host.writing(map, undefined, () =>
+    const answer = await host.writing(map, undefined, () =>
       resultOf(host.threads.run<never, { removed: number }>("clear", args, signal)),
     );
+    host.kept.drop(map.info.id);
+    return answer;
   });
 }

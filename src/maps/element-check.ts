@@ -35,17 +35,7 @@ export function requireKeyedOperation(
     const hint = HINTS[operation];
     throw notSupported(map, operation, `the map has no keys${hint ? `; ${hint}` : ""}`);
   }
-  if (table.of(map.info.type)?.keyKind === "object") {
-    throw notSupported(map, operation, "its keys are kernel objects");
-  }
   requireOperation(table, map, operation);
-}
-
-/** Refuses to write values that the kernel would take for file descriptors. */
-export function requirePlainValues(table: CapabilityTable, map: OpenMap): void {
-  const kind = table.of(map.info.type)?.valueKind;
-  if (kind === "bytes" || kind === "perCpu") return;
-  throw notSupported(map, "update", "its values are kernel objects, not plain bytes");
 }
 
 function notSupported(map: OpenMap, operation: MapOperation, why: string): MapError {

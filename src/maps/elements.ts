@@ -1,5 +1,4 @@
 import { ElementCalls, ElementFlag, type Errno } from "../kernel/index.js";
-import type { MapOperation } from "./capability-table.js";
 import type {
   Columns,
   CpuTarget,
@@ -9,72 +8,117 @@ import type {
   UpdateMode,
 } from "./columns.js";
 import { valueCopier, viewedValueSize } from "./cpu-slots.js";
-import {
-  checkColumns,
-  checkCpu,
-  checkKey,
-  checkKeys,
-  checkKeysInRange,
-  requireKeyedOperation,
-  requirePlainValues,
-} from "./element-check.js";
+import { checkCpu, requireKeyedOperation } from "./element-check.js";
+import { type ElementDecoder, elementDecoder } from "./element-decoder.js";
+import { withElements, withKeys } from "./element-encoder.js";
+import type { ElementsAnswer, ElementsInput, KeysInput, Reading, Typing } from "./element-input.js";
 import { ElementWriter, writeAbilities } from "./element-writer.js";
+import { DELETE_ELEMENT, UPDATE_ELEMENT } from "./explain.js";
+import { requireLastingElements } from "./kept-objects.js";
 import { fieldError, MapError } from "./map-error.js";
 import type { MapHost } from "./map-host.js";
 import type { MapRef } from "./map-ref.js";
+import { isUnreadable, objectValuesOf } from "./objects/value-kind.js";
 import type { OpenMap } from "./open-map.js";
+import { type Applied, Outcome } from "./outcome.js";
 import { withMap } from "./resolve.js";
 import { whileContended } from "./retry.js";
+import { scanTarget } from "./scan/scan-target.js";
+import type { WriteArgs } from "./scan/write-job.js";
+import { resultOf } from "./threads/thread-pool.js";
 import { Turns } from "./turns.js";
-
-/** What became of a call on several elements. */
-export interface Applied {
-  readonly applied: number;
-  readonly failures: ElementFailure[];
-}
+import { factsOf } from "./type-facts.js";
 
 /** Values by key; those of refused keys are zero. */
 export interface Found {
-  readonly elements: Columns;
+  readonly elements: ElementsAnswer;
   readonly failures: ElementFailure[];
 }
 
-/** Elements by key; `keys` are `count` whole keys. */
-export interface KeysRequest {
+/** Elements by key. */
+export interface KeysRequest extends KeysInput {
   readonly map: MapRef;
-  readonly keys: Uint8Array;
-  readonly count: number;
   readonly onError: OnError;
+  /** Types of keys in JSON, and of values in the answer. */
+  readonly typing?: Typing | undefined;
 }
 
-const NO_KEYS = new Uint8Array(0);
+const NONE = new Uint8Array(0);
 
 /** Reads elements by key. */
 export async function lookupElements(
   host: MapHost,
-  request: KeysRequest & { readonly cpuView?: CpuView | undefined; readonly lock: boolean },
+  request: KeysRequest & {
+    readonly cpuView?: CpuView | undefined;
+    readonly lock: boolean;
+    readonly reading?: Reading | undefined;
+  },
 ): Promise<Found> {
-  const { keys, count, cpuView, lock, onError } = request;
+  const { count, cpuView, lock, onError, reading } = request;
   return withMap(host, request.map, async (map) => {
-    checkKeyed(host, map, request, "lookup");
+    requireKeyedOperation(host.capabilities, map, "lookup");
+    requireReadable(map);
     checkCpu(map, cpuView, "cpu_view");
-    const size = viewedValueSize(map.layout, cpuView);
-    checkAnswerSize(host, map, count * size, "keys");
-    const values = Buffer.alloc(count * size);
-    const copy = valueCopier(map.layout, cpuView);
-    const { failures } = await eachKey(
-      map,
-      keys,
-      "look up an element",
-      { onError, lock },
-      (calls, index) => {
-        const errno = calls.lookup(lock ? ElementFlag.LOCK : 0);
-        if (errno === undefined) copy(calls.value, 0, values, index * size);
-        return errno;
-      },
-    );
-    return { elements: { count, keys: NO_KEYS, values }, failures };
+    const decode = await elementDecoder(host, map, { reading, cpuView });
+    return withKeys(host, map, request, request, async (keys) => {
+      const size = viewedValueSize(map.layout, cpuView);
+      // Failures that do not fit beside the values can still be refused afterwards.
+      checkAnswerSize(host, map, { count, onError: "stop" }, size);
+      const values = Buffer.alloc(count * size);
+      const copy = valueCopier(map.layout, cpuView);
+      const { failures } = await eachKey(
+        map,
+        keys,
+        "look up an element",
+        { onError, lock },
+        (calls, index) => {
+          const errno = calls.lookup(lock ? ElementFlag.LOCK : 0);
+          if (errno === undefined) copy(calls.value, 0, values, index * size);
+          return errno;
+        },
+      );
+      const answer = found({ count, keys: toldKeys(request, keys), values }, failures, decode);
+      checkAnswerSize(host, map, { count, onError: "stop" }, bytesOf(answer.elements) / count);
+      return answer;
+    });
   });
+}
+
+/** Bytes of columns and texts; objects are about as long as the values that they stand for. */
+function bytesOf({ keys, values, jsonKeys = [], jsonValues = [] }: ElementsAnswer): number {
+  const texts = [...jsonKeys, ...jsonValues];
+  // Mark and length of each text take a few bytes more.
+  const lengths = texts.reduce((sum, text) => sum + Buffer.byteLength(text) + 6, 0);
+  return keys.length + values.length + lengths;
+}
+
+/** Refuses to look up what the kernel knows and does not tell. */
+function requireReadable(map: OpenMap): void {
+  if (!isUnreadable(map.info)) return;
+  throw new MapError(
+    "OPERATION_NOT_SUPPORTED",
+    `${map.label} has no lookup: sockets can only be read from maps with values of 8 bytes`,
+    { metadata: { map: map.label, operation: "lookup" } },
+  );
+}
+
+/** JSON tells keys again, which may have been given as bytes; but never the daemon's fds. */
+function toldKeys(
+  { keys: given, reading }: KeysInput & { readonly reading?: Reading | undefined },
+  keys: Uint8Array,
+): Uint8Array {
+  const isObjects = !(given instanceof Uint8Array) && given.form === "objects";
+  return isObjects || (reading?.format ?? "bytes") === "bytes" ? NONE : keys;
+}
+
+function found(
+  columns: Columns,
+  failures: ElementFailure[],
+  decode: ElementDecoder | undefined,
+): Found {
+  if (!decode) return { elements: columns, failures };
+  const missing = new Set(failures.map(({ index }) => index));
+  return { elements: decode(columns, (index) => missing.has(index)), failures };
 }
 
 /** Adds and changes elements. */
@@ -82,38 +126,36 @@ export async function updateElements(
   host: MapHost,
   request: {
     readonly map: MapRef;
-    readonly elements: Columns;
+    readonly elements: ElementsInput;
     readonly mode: UpdateMode;
     readonly cpuTarget?: CpuTarget | undefined;
     readonly lock: boolean;
     readonly onError: OnError;
+    readonly typing?: Typing | undefined;
   },
 ): Promise<Applied> {
-  const { elements, mode, cpuTarget, lock, onError } = request;
+  const { mode, cpuTarget: target, lock, onError, typing } = request;
   return withMap(host, request.map, async (map) => {
-    checkWritable(host, map, elements, cpuTarget);
-    if (elements.count === 0) {
-      throw fieldError("FIELD_INVALID", "elements.count", "give at least one element");
-    }
-    return host.writing(map, elements.keys, () =>
-      writeElements(host, map, elements, { mode, target: cpuTarget, lock }, onError),
-    );
+    requireKeyedOperation(host.capabilities, map, "update");
+    checkCpu(map, target, "cpu_target");
+    checkMode(map, mode);
+    await requireLastingElements(host, map);
+    const options = { typing, target, field: "elements" };
+    return withElements(host, map, request.elements, options, (elements) => {
+      if (elements.count === 0) {
+        throw fieldError("FIELD_INVALID", "elements.count", "give at least one element");
+      }
+      checkAnswerSize(host, map, { count: elements.count, onError }, 0, "elements");
+      return host.writing(map, elements.keys, () =>
+        writeElements(host, map, elements, { mode, target, lock }, onError),
+      );
+    });
   });
 }
 
-/** Refuses elements that cannot be written to a map as they are. */
-export function checkWritable(
-  host: MapHost,
-  map: OpenMap,
-  elements: Columns,
-  target: CpuTarget | undefined,
-  field = "elements",
-): void {
-  requireKeyedOperation(host.capabilities, map, "update");
-  requirePlainValues(host.capabilities, map);
-  checkCpu(map, target, "cpu_target");
-  checkColumns(elements, map.layout, target, field);
-  checkKeysInRange(elements.keys, map.layout, keyKindOf(host, map), `${field}.keys`);
+function checkMode(map: OpenMap, mode: UpdateMode): void {
+  if (mode === "any" || !objectValuesOf(map.info.type)?.anyOnly) return;
+  throw fieldError("FIELD_INVALID", "mode", `the kernel writes ${map.label} with ANY only`);
 }
 
 /** Writes elements that have been checked. */
@@ -124,13 +166,17 @@ export async function writeElements(
   options: { mode: UpdateMode; target?: CpuTarget | undefined; lock: boolean },
   onError: OnError,
 ): Promise<Applied> {
+  if (factsOf(map.info.type)?.hasInnerMap)
+    return writeInThread(host, map, elements, options, onError);
   const abilities = writeAbilities(host.capabilities, map.info.type);
-  const writer = new ElementWriter(map.fd, map.layout, abilities, options);
-  const outcome = new Outcome(map, "update an element", { onError, lock: options.lock });
+  const writer = new ElementWriter(host.kept.fdFor(map), map.layout, abilities, options);
+  const outcome = new Outcome(map, UPDATE_ELEMENT, { onError, lock: options.lock });
   const turns = new Turns();
   try {
     while (outcome.next < elements.count) {
-      const { written, errno } = writer.write(elements, outcome.next);
+      const next = outcome.next;
+      const { written, errno } = writer.write(elements, next);
+      host.kept.add(map, keysOf(map, elements, next, next + written));
       outcome.succeed(written);
       if (errno !== undefined) outcome.fail(errno);
       await turns.yieldIfDue();
@@ -141,79 +187,91 @@ export async function writeElements(
   return outcome;
 }
 
+function writeInThread(
+  host: MapHost,
+  map: OpenMap,
+  columns: Columns,
+  { mode, target, lock }: { mode: UpdateMode; target?: CpuTarget | undefined; lock: boolean },
+  onError: OnError,
+): Promise<Applied> {
+  const args: WriteArgs = {
+    ...{ target: scanTarget(host, map), columns, mode, cpuTarget: target, lock, onError },
+  };
+  // Elements are written or not, whether or not the caller still waits.
+  const { signal } = new AbortController();
+  return resultOf(host.threads.run<never, Applied>("write", args, signal));
+}
+
+function keysOf({ layout }: OpenMap, { keys }: Columns, from: number, to: number): Uint8Array {
+  return keys.subarray(from * layout.keySize, to * layout.keySize);
+}
+
 /** Deletes elements by key. */
 export async function deleteElements(host: MapHost, request: KeysRequest): Promise<Applied> {
-  const { keys } = request;
   return withMap(host, request.map, (map) => {
-    checkKeyed(host, map, request, "delete");
-    return host.writing(map, keys, () =>
-      eachKey(map, keys, "delete an element", request, (calls) => calls.delete()),
+    requireKeyedOperation(host.capabilities, map, "delete");
+    checkAnswerSize(host, map, request, 0);
+    return withKeys(host, map, request, request, (keys) =>
+      host.writing(map, keys, () =>
+        eachKey(map, keys, DELETE_ELEMENT, request, (calls) => {
+          const errno = calls.delete();
+          if (errno === undefined) host.kept.remove(map, calls.key);
+          return errno;
+        }),
+      ),
     );
   });
 }
 
 /** Reads and deletes elements, each in one step of the kernel. */
-export async function takeElements(host: MapHost, request: KeysRequest): Promise<Found> {
+export async function takeElements(
+  host: MapHost,
+  request: KeysRequest & { readonly reading?: Reading | undefined },
+): Promise<Found> {
+  const { count, reading } = request;
   return withMap(host, request.map, async (map) => {
-    checkKeyed(host, map, request, "lookup_and_delete");
-    const { count, keys } = request;
-    const size = map.layout.valueStride;
-    checkAnswerSize(host, map, count * size, "keys");
-    const values = Buffer.alloc(count * size);
-    const { failures } = await host.writing(map, keys, () =>
-      eachKey(map, keys, "take an element", request, (calls, index) => {
-        const errno = calls.lookupAndDelete();
-        if (errno === undefined) calls.value.copy(values, index * size);
-        return errno;
-      }),
-    );
-    return { elements: { count, keys: NO_KEYS, values }, failures };
+    requireKeyedOperation(host.capabilities, map, "lookup_and_delete");
+    const decode = await elementDecoder(host, map, { reading });
+    return withKeys(host, map, request, request, async (keys) => {
+      const size = map.layout.valueStride;
+      // What does not fit must not be taken: JSON may be longer than the bytes.
+      checkAnswerSize(host, map, request, Math.max(size, decode?.longestElement ?? 0));
+      const values = Buffer.alloc(count * size);
+      const { failures } = await host.writing(map, keys, () =>
+        eachKey(map, keys, "take an element", request, (calls, index) => {
+          const errno = calls.lookupAndDelete();
+          if (errno === undefined) calls.value.copy(values, index * size);
+          return errno;
+        }),
+      );
+      return found({ count, keys: toldKeys(request, keys), values }, failures, decode);
+    });
   });
 }
 
-/** The key after another in the kernel's order; the first without one. */
-export async function nextKey(host: MapHost, ref: MapRef, key?: Uint8Array): Promise<Uint8Array> {
-  return withMap(host, ref, (map) => {
-    requireKeyedOperation(host.capabilities, map, "next_key");
-    if (key) checkKey(key, map.layout, "key");
-    const calls = new ElementCalls(map.fd, map.layout.keySize, 0);
-    try {
-      if (key) calls.key.set(key);
-      const errno = whileContended(() => (key ? calls.nextKey() : calls.firstKey()));
-      if (errno === undefined) return Uint8Array.from(calls.following);
-      if (errno !== "ENOENT") throw map.explain(errno, "find the next key");
-      const what = key ? "this is its last key" : "it is empty";
-      throw new MapError("ELEMENT_NOT_FOUND", `${map.label} has no further key: ${what}`, {
-        metadata: { map: map.label, operation: "find the next key", errno },
-      });
-    } finally {
-      calls.release();
-    }
-  });
-}
+/** Bytes of a message around its values, and of an `ElementFailure` in it, at most. */
+const ANSWER_BYTES = 64;
+const FAILURE_BYTES = 11;
 
-function keyKindOf(host: MapHost, map: OpenMap): string | undefined {
-  return host.capabilities.of(map.info.type)?.keyKind;
-}
-
-function checkKeyed(
+/**
+ * Refuses a call whose answer could be larger than a message, before it changes anything:
+ * values that were taken could not be had any more.
+ */
+function checkAnswerSize(
   host: MapHost,
   map: OpenMap,
-  { keys, count }: KeysRequest,
-  operation: MapOperation,
+  { count, onError }: { readonly count: number; readonly onError: OnError },
+  valueSize: number,
+  field = "keys",
 ): void {
-  requireKeyedOperation(host.capabilities, map, operation);
-  checkKeys(keys, count, map.layout, "keys");
-  checkKeysInRange(keys, map.layout, keyKindOf(host, map));
-}
-
-function checkAnswerSize(host: MapHost, map: OpenMap, bytes: number, field: string): void {
   const limit = host.limits.maxMessageBytes;
+  const failureSize = onError === "continue" ? FAILURE_BYTES : 0;
+  const bytes = ANSWER_BYTES + count * (valueSize + failureSize);
   if (bytes <= limit) return;
   throw new MapError(
     "LIMIT_EXCEEDED",
-    `the values of these keys of ${map.label} take ${bytes} bytes, more than limits.max_message_bytes (${limit}): ask for fewer, or use DumpMap`,
-    { violations: [{ field, description: `the answer would take ${bytes} bytes` }] },
+    `the answer for ${count} elements of ${map.label} may take ${bytes} bytes, more than limits.max_message_bytes (${limit}): ask for fewer, or use DumpMap or LoadMap`,
+    { violations: [{ field, description: `the answer may take ${bytes} bytes` }] },
   );
 }
 
@@ -241,51 +299,4 @@ async function eachKey(
     calls.release();
   }
   return outcome;
-}
-
-/** Keeps the count of a call on several elements, and its failures. */
-class Outcome implements Applied {
-  applied = 0;
-  readonly failures: ElementFailure[] = [];
-  readonly #map: OpenMap;
-  readonly #operation: string;
-  readonly #options: { readonly onError: OnError; readonly lock?: boolean };
-
-  constructor(
-    map: OpenMap,
-    operation: string,
-    options: { readonly onError: OnError; readonly lock?: boolean },
-  ) {
-    this.#map = map;
-    this.#operation = operation;
-    this.#options = options;
-  }
-
-  /** Index of the element that comes next. */
-  get next(): number {
-    return this.applied + this.failures.length;
-  }
-
-  succeed(count: number): void {
-    this.applied += count;
-  }
-
-  /** Notes the failure of the next element, or ends the call with it. */
-  fail(errno: Errno): void {
-    const index = this.next;
-    const error =
-      errno === "EINVAL" && this.#options.lock
-        ? fieldError(
-            "FIELD_INVALID",
-            "lock",
-            `the values of ${this.#map.label} have no bpf_spin_lock`,
-          )
-        : this.#map.explain(errno, this.#operation);
-    const concernsElement = error.reason.startsWith("ELEMENT_") || error.reason === "MAP_FULL";
-    // A reason that lies in the map would repeat itself for every element.
-    if (this.#options.onError === "stop" || !concernsElement) {
-      throw error.with({ index: String(index), applied: String(this.applied) });
-    }
-    this.failures.push({ index, reason: error.reason });
-  }
 }

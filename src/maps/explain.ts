@@ -1,15 +1,23 @@
-import type { Errno } from "../kernel/index.js";
+import { type Errno, KernelError } from "../kernel/index.js";
 import { MapError, type MapErrorReason } from "./map-error.js";
+import type { MapType } from "./map-type.js";
+import { objectValuesOf } from "./objects/value-kind.js";
+import { factsOf } from "./type-facts.js";
 
 /** What was tried when the kernel refused, in the words of a message to a person. */
 export interface Attempt {
   /** The map, as `OpenMap.label`. */
   readonly map: string;
-  /** What was tried: "update an element", "freeze", … */
+  readonly type: MapType;
+  /** What was tried: {@link UPDATE_ELEMENT}, "freeze", … */
   readonly operation: string;
   /** Whether user space may write the map no longer; looked up only after EPERM. */
   readonly isFrozen: () => boolean;
 }
+
+/** Attempts in which errnos mean something of the map's type. */
+export const UPDATE_ELEMENT = "update an element";
+export const DELETE_ELEMENT = "delete an element";
 
 /**
  * Errnos of a busy map: the same call may succeed next time. EBUSY, and EDEADLK and
@@ -63,11 +71,40 @@ function reasonOf(errno: Errno, attempt: Attempt): MapErrorReason {
   }
 }
 
+/** Whether the kernel's answer to a deletion says that there was no such element. */
+export function isAbsent(errno: Errno, type: MapType): boolean {
+  return (
+    errno === "ENOENT" || (errno === "EINVAL" && (factsOf(type)?.emptyDeleteIsEinval ?? false))
+  );
+}
+
 /** The error for what the kernel answered to an operation on an open map. */
 export function explain(errno: Errno, attempt: Attempt): MapError {
-  const reason = reasonOf(errno, attempt);
+  const { map, type, operation } = attempt;
+  const metadata = { map, operation, errno };
+  const refusal = operation === UPDATE_ELEMENT ? objectValuesOf(type)?.refusals[errno] : undefined;
+  if (refusal !== undefined) {
+    const text = `${map}: the kernel refused the object: ${refusal}`;
+    return new MapError("OBJECT_UNSUITABLE", text, { metadata });
+  }
+  const isMissing = operation === DELETE_ELEMENT && isAbsent(errno, type);
+  const reason = isMissing ? "ELEMENT_NOT_FOUND" : reasonOf(errno, attempt);
   const advice = ADVICE[reason] ?? `the kernel answered ${errno}, which is not expected here`;
-  return new MapError(reason, `${attempt.map}: cannot ${attempt.operation}: ${advice}`, {
-    metadata: { map: attempt.map, operation: attempt.operation, errno },
+  return new MapError(reason, `${map}: cannot ${operation}: ${advice}`, { metadata });
+}
+
+/**
+ * The error where a call failed because the process or the host has no file descriptor
+ * left, whoever made it: bpf(2), or node:fs. Undefined for anything else.
+ *
+ * @param what what was worked on, such as `OpenMap.label` or a path
+ */
+export function explainShortage(thrown: unknown, what: string): MapError | undefined {
+  const errno =
+    thrown instanceof KernelError ? thrown.errno : (thrown as NodeJS.ErrnoException | null)?.code;
+  if (errno !== "EMFILE" && errno !== "ENFILE") return undefined;
+  return new MapError("FILE_DESCRIPTORS", `${what}: ${ADVICE.FILE_DESCRIPTORS}`, {
+    metadata: { errno },
+    cause: thrown,
   });
 }

@@ -4,6 +4,7 @@ import {
   isMapFd,
   KernelError,
   type MapInfo,
+  mapGetFdById,
   mapInfo,
   objGet,
   objPin,
@@ -29,13 +30,26 @@ interface Entry {
   leaseMs: number | undefined;
 }
 
+/** How much is held. */
+export interface HoldCounts {
+  readonly maps: number;
+  readonly holds: number;
+  /** Holds that have a lease. */
+  readonly leases: number;
+}
+
 /** What happens to holds by itself, for the log. */
 export interface HoldEvents {
   /** A hold's lease ran out, and it was released. */
   onLeaseExpired?: ((name: string, mapId: number) => void) | undefined;
+  /** A hold's lease ran out, but its pin cannot be removed; it is tried again. */
+  onExpiryFailed?: ((name: string, mapId: number, error: unknown) => void) | undefined;
   /** A hold was found at start and taken over. */
   onAdopted?: ((name: string, mapId: number) => void) | undefined;
 }
+
+/** Shortest time until a hold is tried to be released again. */
+const SHORTEST_RETRY_MS = 100;
 
 /**
  * The maps that the daemon keeps alive, by hold name. Each is pinned in the daemon's
@@ -50,14 +64,17 @@ export class HoldRegistry {
   readonly #namesById = new Map<number, Set<string>>();
   readonly #leases: LeaseClock;
   readonly #events: HoldEvents;
+  readonly #onUnheld: (mapId: number) => void;
 
   /**
    * @param directory on bpffs; made where it is missing. Throws where another daemon
    *   uses it: two of them would end each other's leases.
+   * @param onUnheld told of each map whose last hold has ended
    */
-  constructor(directory: string, events: HoldEvents) {
+  constructor(directory: string, events: HoldEvents, onUnheld: (mapId: number) => void = () => {}) {
     this.#directory = directory;
     this.#events = events;
+    this.#onUnheld = onUnheld;
     this.#leases = new LeaseClock((name) => this.#expire(name));
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     this.#lock = openSync(directory, "r");
@@ -85,6 +102,7 @@ export class HoldRegistry {
     this.#forget(name, entry);
     this.#leases.stop(name);
     entry.fd.release();
+    if (!this.#namesById.has(entry.info.id)) this.#onUnheld(entry.info.id);
   }
 
   /** Starts leases anew; nothing is renewed where one name is unknown. */
@@ -94,9 +112,19 @@ export class HoldRegistry {
     return names.map((name) => this.#describe(name, this.#require(name)));
   }
 
+  /** The id of the map that a hold keeps; undefined where there is no such hold. */
+  mapIdOf(name: string): number | undefined {
+    return this.#entries.get(name)?.info.id;
+  }
+
   /** Whether there is a hold of this name. */
   has(name: string): boolean {
     return this.#entries.has(name);
+  }
+
+  /** Whether any hold keeps this map. */
+  isHeld(id: number): boolean {
+    return this.#namesById.has(id);
   }
 
   /** The fd and info of a held map, with a user added to the fd. */
@@ -105,10 +133,29 @@ export class HoldRegistry {
     return { fd: fd.acquire(), info };
   }
 
-  /** As {@link borrow}, by map id; undefined where the map is not held. */
-  borrowById(id: number): { fd: SharedFd; info: MapInfo } | undefined {
+  /** As {@link borrow}, with an fd of its own that cannot write. */
+  openReadOnly(name: string): { fd: SharedFd; info: MapInfo } {
+    const { info, file } = this.#require(name);
+    try {
+      return { fd: new SharedFd(objGet(this.#path(file), true)), info };
+    } catch (error) {
+      // A pin that somebody has removed by hand; the map lives by the registry's fd.
+      if (!(error instanceof KernelError) || error.errno !== "ENOENT") throw error;
+      return { fd: new SharedFd(mapGetFdById(info.id, true)), info };
+    }
+  }
+
+  /** The name of a hold that keeps a map; undefined where the map is not held. */
+  nameOf(id: number): string | undefined {
     const [name] = this.#namesById.get(id) ?? [];
-    return name === undefined ? undefined : this.borrow(name);
+    return name;
+  }
+
+  /** How much is held now. */
+  get counts(): HoldCounts {
+    const entries = [...this.#entries.values()];
+    const leases = entries.filter(({ leaseMs }) => leaseMs !== undefined).length;
+    return { maps: this.#namesById.size, holds: entries.length, leases };
   }
 
   /** The ids of all held maps, ascending. */
@@ -134,7 +181,9 @@ export class HoldRegistry {
   #adopt(): void {
     for (const file of readdirSync(this.#directory)) {
       const hold = parseHoldFileName(file);
-      const opened = hold && openPinnedMap(this.#path(file));
+      // Two files of one name are nothing that the registry makes: the first counts.
+      if (!hold || this.has(hold.name)) continue;
+      const opened = openPinnedMap(this.#path(file));
       if (!opened) continue;
       const { fd, info } = opened;
       this.#remember(hold.name, { info, fd, file, leaseMs: hold.leaseMs });
@@ -146,8 +195,14 @@ export class HoldRegistry {
   #add(fd: number, info: MapInfo, request: HoldRequest): void {
     const file = holdFileName(request);
     this.#pin(file, fd, request.name);
-    const held = new SharedFd(objGet(this.#path(file)));
-    this.#remember(request.name, { info, fd: held, file, leaseMs: request.leaseMs });
+    try {
+      const held = new SharedFd(objGet(this.#path(file)));
+      this.#remember(request.name, { info, fd: held, file, leaseMs: request.leaseMs });
+    } catch (error) {
+      // No fd may be left: the pin alone would keep the map for good.
+      unlinkSync(this.#path(file));
+      throw error;
+    }
   }
 
   #remember(name: string, entry: Entry): void {
@@ -209,10 +264,17 @@ export class HoldRegistry {
     else this.#leases.start(request.name, request.leaseMs);
   }
 
+  /** Runs in a timer, where an error would end the process: it tries again later instead. */
   #expire(name: string): void {
-    const mapId = this.#require(name).info.id;
-    this.release(name);
-    this.#events.onLeaseExpired?.(name, mapId);
+    const { info, leaseMs = 0 } = this.#require(name);
+    try {
+      this.release(name);
+    } catch (error) {
+      this.#leases.start(name, Math.max(leaseMs, SHORTEST_RETRY_MS));
+      this.#events.onExpiryFailed?.(name, info.id, error);
+      return;
+    }
+    this.#events.onLeaseExpired?.(name, info.id);
   }
 
   #describe(name: string, entry: Entry): Hold {

@@ -22,19 +22,27 @@ export type {
   UpdateMode,
 } from "./columns.js";
 export { countElements, type ElementCount } from "./count.js";
-export { valueCopier, viewedValueSize } from "./cpu-slots.js";
+export { type ValueCopier, valueCopier, viewedValueSize } from "./cpu-slots.js";
 export { type DumpItem, type DumpRequest, dumpMap, requireWalkable } from "./dump.js";
-export { checkCpu, checkKey, checkKeys } from "./element-check.js";
+export { checkCpu, checkKey, checkKeys, checkKeysInRange } from "./element-check.js";
+export { type ElementDecoder, jsonDecoderFor } from "./element-decoder.js";
+export type {
+  ElementsAnswer,
+  ElementsInput,
+  InputColumn,
+  KeysInput,
+  Reading,
+  Typing,
+} from "./element-input.js";
 export {
-  type Applied,
   deleteElements,
   type Found,
   lookupElements,
-  nextKey,
   takeElements,
   updateElements,
 } from "./elements.js";
-export type { HoldRequest } from "./hold-registry.js";
+export { explain } from "./explain.js";
+export type { HoldCounts, HoldRequest } from "./hold-registry.js";
 export {
   type CreateMapRequest,
   createMap,
@@ -46,18 +54,26 @@ export {
   unpinMap,
 } from "./life.js";
 export { type LoadStart, loadMap } from "./load.js";
+export type { MapAccess, NewMap } from "./map-access.js";
 export { type FieldViolation, fieldError, MapError, type MapErrorReason } from "./map-error.js";
 export { type HostIdentity, MapHost, type MapHostOptions } from "./map-host.js";
 export { isKeyless, type MapLayout } from "./map-layout.js";
 export type { MapLimits } from "./map-limits.js";
 export type { Hold, Holder, MapDetail, MapRecord } from "./map-record.js";
-export type { MapRef } from "./map-ref.js";
+export { describeRef, type MapRef } from "./map-ref.js";
 export { CreateFlag, type MapSpec } from "./map-spec.js";
 export { MapType } from "./map-type.js";
+export { readMemory, writeMemory } from "./memory.js";
+export { compileGlob, compilePathGlob } from "./name-glob.js";
+export { nextKey } from "./next-key.js";
+export type * from "./object-ref.js";
 export type { OpenMap } from "./open-map.js";
+export type { Applied } from "./outcome.js";
+export { indexPins } from "./pin-index.js";
 export { peekElement, popElements, pushElements } from "./queues.js";
 export { openMap } from "./resolve.js";
 export { whileContended } from "./retry.js";
+export { arrayKeys, indexAt } from "./scan/array-keys.js";
 export type { Chunk, ChunkRoom } from "./scan/chunk.js";
 export type { Projection } from "./scan/chunk-builder.js";
 export type { DumpSummary } from "./scan/dump-job.js";
@@ -78,3 +94,12 @@ export { stretchFor } from "./scan/stretch.js";
 export type { JobContext } from "./threads/job-context.js";
 export { serveJobs } from "./threads/serve-jobs.js";
 export { ThreadPool } from "./threads/thread-pool.js";
+export { Turns } from "./turns.js";
+export type {
+  Comparison,
+  ElementOrder,
+  FieldCondition,
+} from "./typing/field-condition.js";
+export type { FieldFold } from "./typing/field-reader.js";
+export { getMapSchema } from "./typing/map-schema.js";
+export type { MapSchema, SchemaKind, SchemaMember, SchemaType } from "./typing/schema.js";

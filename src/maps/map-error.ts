@@ -36,7 +36,21 @@ export type MapErrorReason =
   | "INTERNAL"
   | "FILE_DESCRIPTORS"
   | "RESUME_TOKEN_INVALID"
-  | "FIDELITY_NOT_AVAILABLE";
+  | "FIDELITY_NOT_AVAILABLE"
+  | "OBJECT_NOT_FOUND"
+  | "OBJECT_WRONG_KIND"
+  | "OBJECT_UNSUITABLE"
+  | "NO_TYPES"
+  | "TYPE_NOT_FOUND"
+  | "TYPE_SIZE_MISMATCH"
+  | "JSON_INVALID"
+  | "RECORD_TOO_LARGE"
+  | "RING_FULL"
+  | "RING_BUSY"
+  | "UNAUTHENTICATED"
+  | "ACCESS_DENIED"
+  | "AUDIT_UNAVAILABLE"
+  | "CALLER_LIMIT_EXCEEDED";
 
 /** A field of the request that breaks a rule. */
 export interface FieldViolation {

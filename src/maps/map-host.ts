@@ -17,12 +17,15 @@ import {
 } from "../kernel/index.js";
 import { CapabilityTable } from "./capability-table.js";
 import { type HoldEvents, HoldRegistry } from "./hold-registry.js";
+import { KeptObjects } from "./kept-objects.js";
 import { MapError } from "./map-error.js";
 import type { MapLimits } from "./map-limits.js";
 import { OpenMap } from "./open-map.js";
 import { PinPaths } from "./pin-path.js";
 import { SharedFd } from "./shared-fd.js";
 import { ThreadPool } from "./threads/thread-pool.js";
+import { BtfCache } from "./typing/btf-cache.js";
+import { keysBefore, writtenKeys } from "./written-keys.js";
 
 /** How a {@link MapHost} is set up. */
 export interface MapHostOptions extends HoldEvents {
@@ -71,17 +74,24 @@ export class MapHost {
   readonly identity: HostIdentity;
   readonly capabilities: CapabilityTable;
   readonly holds: HoldRegistry;
+  /** Elements that live no longer than an fd of the daemon's. */
+  readonly kept = new KeptObjects((id) => this.holds.isHeld(id));
   readonly pins: PinPaths;
   readonly limits: MapLimits;
   readonly threads: ThreadPool;
+  /** The types of maps, programs and the kernel. */
+  readonly btf = new BtfCache();
+  /** NUMA nodes of maps created here, by map id: the kernel does not tell them. */
+  readonly numaNodes = new Map<number, number>();
   readonly #writeListeners: WriteListener[] = [];
+  #closing: Promise<void> | undefined;
 
   private constructor(options: MapHostOptions, identity: HostIdentity) {
     this.identity = identity;
     this.limits = options.limits;
     this.capabilities = CapabilityTable.probe();
     this.pins = new PinPaths(options.bpffsRoots, options.holdDirectory);
-    this.holds = new HoldRegistry(options.holdDirectory, options);
+    this.holds = new HoldRegistry(options.holdDirectory, options, (id) => this.kept.drop(id));
     this.threads = new ThreadPool(
       new URL("./scan/thread.js", import.meta.url),
       options.limits.scanThreads,
@@ -114,9 +124,16 @@ export class MapHost {
     return onlineCpus();
   }
 
-  /** Ends scans and loads, and closes every fd. Held maps stay pinned. */
-  async close(): Promise<void> {
+  /** Ends scans and loads, and closes every fd, once. Held maps stay pinned. */
+  close(): Promise<void> {
+    // A second close of the same numbers could close what others have opened since.
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     await this.threads.close();
+    this.kept.close();
     this.holds.close();
   }
 
@@ -126,30 +143,49 @@ export class MapHost {
   }
 
   /**
-   * Does work that writes elements of a map, and tells of it however it ends.
+   * Does work that writes elements of a map, and tells of what was written however it
+   * ends.
    *
-   * @param keys the keys that it writes, back to back; undefined for any number of them
+   * @param keys the keys that it writes, back to back; undefined for any number of them.
+   *   Those that the answer names in `failures` were not written.
    */
   async writing<T>(map: OpenMap, keys: Uint8Array | undefined, work: () => Promise<T>): Promise<T> {
+    const { keySize } = map.layout;
     try {
-      return await work();
-    } finally {
-      for (const listener of this.#writeListeners) listener(map.info.id, keys);
+      const answer = await work();
+      this.#tellWritten(map, keys && writtenKeys(keys, keySize, answer));
+      return answer;
+    } catch (error) {
+      this.#tellWritten(map, keys && keysBefore(keys, keySize, error));
+      throw error;
     }
   }
 
-  /** Opens a held map for one operation. */
-  openHeld(name: string): OpenMap {
-    const { fd, info } = this.holds.borrow(name);
+  #tellWritten({ info }: OpenMap, keys: Uint8Array | undefined): void {
+    if (keys?.length === 0) return;
+    for (const listener of this.#writeListeners) listener(info.id, keys);
+  }
+
+  /**
+   * Opens a held map for one operation.
+   *
+   * @param readOnly with an fd of its own that cannot write
+   */
+  openHeld(name: string, readOnly = false): OpenMap {
+    const { fd, info } = readOnly ? this.holds.openReadOnly(name) : this.holds.borrow(name);
     return this.#open(fd, info);
   }
 
-  /** Opens a map by id for one operation; undefined where there is none. */
-  openById(id: number): OpenMap | undefined {
-    const held = this.holds.borrowById(id);
-    if (held) return this.#open(held.fd, held.info);
+  /**
+   * Opens a map by id for one operation; undefined where there is none.
+   *
+   * @param readOnly with an fd that cannot write
+   */
+  openById(id: number, readOnly = false): OpenMap | undefined {
+    const hold = this.holds.nameOf(id);
+    if (hold !== undefined) return this.openHeld(hold, readOnly);
     try {
-      return this.adopt(mapGetFdById(id));
+      return this.adopt(mapGetFdById(id, readOnly));
     } catch (error) {
       if (!(error instanceof KernelError)) throw error;
       if (error.errno === "ENOENT") return undefined;
@@ -159,12 +195,18 @@ export class MapHost {
 
   /** Takes over a map's fd, to be closed with the map. */
   adopt(fd: number): OpenMap {
-    return this.#open(new SharedFd(fd), mapInfo(fd));
+    const shared = new SharedFd(fd);
+    try {
+      return this.#open(shared, mapInfo(fd));
+    } catch (error) {
+      shared.release();
+      throw error;
+    }
   }
 
   #open(fd: SharedFd, info: MapInfo): OpenMap {
     const typeName = this.capabilities.of(info.type)?.name ?? `type ${info.type}`;
-    return new OpenMap(fd.fd, info, this.identity.possibleCpus, typeName, () => fd.release());
+    return new OpenMap(fd, info, this.identity.possibleCpus, typeName);
   }
 }
 

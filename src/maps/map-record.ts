@@ -1,3 +1,4 @@
+import type { MapSpec } from "./map-spec.js";
 import type { MapType } from "./map-type.js";
 
 /** A hold of the daemon on a map. */
@@ -13,6 +14,14 @@ export interface Hold {
 export interface Holder {
   readonly pid: number;
   readonly comm: string;
+}
+
+/** A program that uses a map. */
+export interface ProgramUse {
+  readonly id: number;
+  readonly name: string;
+  /** `enum bpf_prog_type`. */
+  readonly type: number;
 }
 
 /** Everything the contract's `Map` says of a map; the same units and meanings. */
@@ -41,6 +50,13 @@ export interface MapRecord {
   readonly holds: readonly Hold[];
   readonly holders: readonly Holder[];
   readonly bootId: string;
+  readonly programs: readonly ProgramUse[];
+  /** Elements whose kernel objects the daemon keeps open. */
+  readonly keptObjects: number;
+  /** What inner maps must be like, told from one that is there. */
+  readonly innerMapSpec?: MapSpec | undefined;
+  /** Where the daemon created the map with NUMA_NODE. */
+  readonly numaNode?: number | undefined;
 }
 
 /** What to tell of a map beyond what costs next to nothing. */
@@ -49,4 +65,8 @@ export interface MapDetail {
   readonly pins?: boolean | undefined;
   /** Walk all processes for those that have the map open. */
   readonly holders?: boolean | undefined;
+  /** Walk all programs for those that use the map. */
+  readonly programs?: boolean | undefined;
+  /** Open an inner map, to tell what they are like. */
+  readonly innerMap?: boolean | undefined;
 }

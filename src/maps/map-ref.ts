@@ -1,3 +1,5 @@
+import type { MapAccess } from "./map-access.js";
+
 /** Names one map of the host, as the contract's `MapRef`. */
 export type MapRef = (
   | { readonly by: "id"; readonly id: number }
@@ -7,6 +9,8 @@ export type MapRef = (
 ) & {
   /** Refuse with BOOT_ID_MISMATCH unless the host still runs this boot. */
   readonly bootId?: string | undefined;
+  /** What the one who names the map may do with it; absent where nobody is asked. */
+  readonly access?: MapAccess | undefined;
 };
 
 /** How a message to a person names the map that a reference names. */

@@ -16,6 +16,13 @@ export interface MapSpec {
   readonly innerMapSpec?: MapSpec | undefined;
   readonly innerMap?: MapRef | undefined;
   readonly btfVmlinuxValueTypeId: number;
+  /** BTF that describes keys and values, to be loaded for the map. */
+  readonly btf?: Uint8Array | undefined;
+  /** Id of a loaded BTF object, instead of {@link btf}. */
+  readonly btfId?: number | undefined;
+  /** Type ids in that BTF; 0 or absent for none. */
+  readonly btfKeyTypeId?: number | undefined;
+  readonly btfValueTypeId?: number | undefined;
 }
 
 /** The kernel's `BPF_F_*` create flags, by the names of the contract's `CreateFlag`. */

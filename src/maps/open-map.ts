@@ -1,7 +1,8 @@
 import { type Errno, type MapInfo, mapFdinfo } from "../kernel/index.js";
-import { explain } from "./explain.js";
+import { explain, explainShortage } from "./explain.js";
 import { MapError } from "./map-error.js";
 import { layoutOf, type MapLayout } from "./map-layout.js";
+import type { SharedFd } from "./shared-fd.js";
 
 /** A map that is open for one operation; {@link close} must be called. */
 export class OpenMap {
@@ -10,31 +11,28 @@ export class OpenMap {
   readonly layout: MapLayout;
   /** Names the map in messages: `map 12 "stats" (hash)`. */
   readonly label: string;
-  readonly #release: () => void;
+  readonly #shared: SharedFd;
   #closed = false;
 
-  constructor(
-    fd: number,
-    info: MapInfo,
-    possibleCpus: readonly number[],
-    typeName: string,
-    release: () => void,
-  ) {
-    this.fd = fd;
+  /** Takes over one user of the fd. */
+  constructor(fd: SharedFd, info: MapInfo, possibleCpus: readonly number[], typeName: string) {
+    this.fd = fd.fd;
     this.info = info;
     this.layout = layoutOf(info, possibleCpus);
     this.label = `map ${info.id}${info.name && ` "${info.name}"`} (${typeName})`;
-    this.#release = release;
+    this.#shared = fd;
   }
 
   /** The error for what the kernel answered to an operation on this map. */
   explain(errno: Errno, operation: string): MapError {
-    return explain(errno, { map: this.label, operation, isFrozen: () => this.isFrozen() });
+    const { label: map, info } = this;
+    return explain(errno, { map, type: info.type, operation, isFrozen: () => this.isFrozen() });
   }
 
   /** What was thrown while the map was used: a MapError then names the map. */
   named(thrown: unknown): unknown {
-    return thrown instanceof MapError ? thrown.about(this.label) : thrown;
+    if (thrown instanceof MapError) return thrown.about(this.label);
+    return explainShortage(thrown, this.label) ?? thrown;
   }
 
   /** Whether user space may write the map no longer. */
@@ -42,10 +40,20 @@ export class OpenMap {
     return mapFdinfo(this.fd).frozen ?? false;
   }
 
+  /** Type of the programs that a PROG_ARRAY belongs to; undefined where there is none yet. */
+  ownerProgramType(): number | undefined {
+    return mapFdinfo(this.fd).ownerProgType;
+  }
+
+  /** The fd with a user added, for what outlasts the operation. */
+  share(): SharedFd {
+    return this.#shared.acquire();
+  }
+
   /** Gives the fd back. The map dies with it unless something else refers to it. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#release();
+    this.#shared.release();
   }
 }

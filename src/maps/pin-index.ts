@@ -1,5 +1,6 @@
 import { readdir, stat } from "node:fs/promises";
 import { closeFd, isMapFd, KernelError, mapInfo, objGet } from "../kernel/index.js";
+import { explainShortage } from "./explain.js";
 import type { PinPaths } from "./pin-path.js";
 import { Turns } from "./turns.js";
 
@@ -22,7 +23,10 @@ export async function indexPins(pins: PinPaths): Promise<Map<number, string[]>> 
 }
 
 /** What vanished meanwhile, or a root that is not mounted, has no pins. */
-const gone = () => undefined;
+function gone(error: unknown): undefined {
+  const shortage = explainShortage(error, "the pins below the bpffs roots");
+  if (shortage) throw shortage;
+}
 
 async function deviceOf(directory: string): Promise<number | undefined> {
   return (await stat(directory).catch(gone))?.dev;
@@ -48,7 +52,7 @@ function mapIdPinnedAt(path: string): number | undefined {
   try {
     fd = objGet(path);
   } catch (error) {
-    if (error instanceof KernelError) return undefined; // no pin, or gone
+    if (error instanceof KernelError) return gone(error); // or no pin at all
     throw error;
   }
   try {

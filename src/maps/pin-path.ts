@@ -9,6 +9,7 @@ import {
   objPin,
   openBeneath,
 } from "../kernel/index.js";
+import { explainShortage } from "./explain.js";
 import { MapError, type MapErrorReason } from "./map-error.js";
 
 /**
@@ -33,9 +34,20 @@ export class PinPaths {
     return path === this.#reserved || path.startsWith(`${this.#reserved}/`);
   }
 
-  /** Opens the map pinned at a path: a new fd. */
-  open(path: string, field: string): number {
-    return this.#inParent(path, field, (parent, name) => openMapIn(parent, name, path, field));
+  /**
+   * Opens the map pinned at a path: a new fd.
+   *
+   * @param readOnly one that cannot write
+   */
+  open(path: string, field: string, readOnly = false): number {
+    return this.#inParent(path, field, (parent, name) =>
+      openMapIn(parent, name, path, field, readOnly),
+    );
+  }
+
+  /** Opens whatever is pinned at a path, a map or not: a new fd. */
+  openObject(path: string, field: string): number {
+    return this.#inParent(path, field, (parent, name) => openPinIn(parent, name));
   }
 
   /**
@@ -176,13 +188,23 @@ function inRoot<T>(root: string, use: (rootFd: number) => T): T {
 
 class NotBpffs extends Error {}
 
-function openMapIn(parent: number, name: string, path: string, field: string): number {
+function openMapIn(
+  parent: number,
+  name: string,
+  path: string,
+  field: string,
+  readOnly = false,
+): number {
+  const fd = openPinIn(parent, name, readOnly);
+  if (isMapFd(fd)) return fd;
+  closeFd(fd);
+  throw pathError("NOT_A_MAP", field, path, "what is pinned there is no map");
+}
+
+function openPinIn(parent: number, name: string, readOnly = false): number {
   const inode = openBeneath(parent, name, "any");
   try {
-    const fd = objGet(`/proc/self/fd/${inode}`);
-    if (isMapFd(fd)) return fd;
-    closeFd(fd);
-    throw pathError("NOT_A_MAP", field, path, "what is pinned there is no map");
+    return objGet(`/proc/self/fd/${inode}`, readOnly);
   } finally {
     closeFd(inode);
   }
@@ -253,6 +275,6 @@ function explainPathError(error: unknown, path: string, field: string, root: str
         cause: error,
       });
     default:
-      return error;
+      return explainShortage(error, `pin path ${JSON.stringify(path)}`) ?? error;
   }
 }

@@ -1,24 +1,29 @@
 import { ElementCalls, ElementFlag } from "../kernel/index.js";
-import type { Columns } from "./columns.js";
-import { checkValues } from "./element-check.js";
+import { elementDecoder } from "./element-decoder.js";
+import { withValues } from "./element-encoder.js";
+import type { ElementsAnswer, InputColumn, Reading, Typing } from "./element-input.js";
 import { fieldError, MapError } from "./map-error.js";
 import type { MapHost } from "./map-host.js";
 import { isKeyless, isQueueOrStack } from "./map-layout.js";
 import type { MapRef } from "./map-ref.js";
 import { MapType } from "./map-type.js";
+import type { ObjectValue } from "./object-ref.js";
 import type { OpenMap } from "./open-map.js";
 import { withMap } from "./resolve.js";
 import { whileContended } from "./retry.js";
 import { Turns } from "./turns.js";
+
+const NONE = new Uint8Array(0);
 
 /** Adds values to a queue, a stack or a bloom filter, in order. */
 export async function pushElements(
   host: MapHost,
   request: {
     readonly map: MapRef;
-    readonly values: Uint8Array;
+    readonly values: InputColumn<ObjectValue>;
     readonly count: number;
     readonly overwriteOldest: boolean;
+    readonly typing?: Typing | undefined;
   },
 ): Promise<{ applied: number }> {
   return withMap(host, request.map, async (map) => {
@@ -26,8 +31,9 @@ export async function pushElements(
     if (request.overwriteOldest && map.info.type === MapType.BLOOM_FILTER) {
       throw fieldError("FIELD_INVALID", "overwrite_oldest", "a bloom filter has no oldest value");
     }
-    checkValues(request.values, request.count, map.layout.valueSize, "values");
-    return { applied: await pushValues(map, request.values, request.overwriteOldest) };
+    return withValues(host, map, request, request, async (values) => ({
+      applied: await pushValues(map, values, request.overwriteOldest),
+    }));
   });
 }
 
@@ -63,12 +69,17 @@ export async function pushValues(
 /** Takes values out of a queue or a stack, until `maxCount` or until it is empty. */
 export async function popElements(
   host: MapHost,
-  request: { readonly map: MapRef; readonly maxCount: number },
-): Promise<Columns> {
+  request: {
+    readonly map: MapRef;
+    readonly maxCount: number;
+    readonly reading?: Reading | undefined;
+  },
+): Promise<ElementsAnswer> {
   return withMap(host, request.map, async (map) => {
     requireQueueOrStack(map, "pop");
-    const size = map.layout.valueSize;
-    const room = Math.max(1, Math.floor(host.limits.maxMessageBytes / size) - 1);
+    const decode = await elementDecoder(host, map, request);
+    const longest = Math.max(map.layout.valueSize, decode?.longestElement ?? 0);
+    const room = Math.max(1, Math.floor(host.limits.maxMessageBytes / longest) - 1);
     const most = Math.min(request.maxCount || 1, room, map.layout.maxEntries);
     const popped: Buffer[] = [];
     await withCalls(map, async (calls) => {
@@ -78,7 +89,8 @@ export async function popElements(
         if (popped.length % 64 === 0) await turns.yieldIfDue();
       }
     });
-    return { count: popped.length, keys: new Uint8Array(0), values: Buffer.concat(popped) };
+    const columns = { count: popped.length, keys: NONE, values: Buffer.concat(popped) };
+    return decode?.(columns) ?? columns;
   });
 }
 
@@ -100,31 +112,47 @@ export async function drain(map: OpenMap, signal: AbortSignal): Promise<number> 
 /** Reads the next value of a queue or stack, or asks a bloom filter for a value. */
 export async function peekElement(
   host: MapHost,
-  request: { readonly map: MapRef; readonly value?: Uint8Array | undefined },
-): Promise<{ found: boolean; value: Uint8Array }> {
-  return withMap(host, request.map, (map) => {
+  request: {
+    readonly map: MapRef;
+    readonly value?: InputColumn<ObjectValue> | undefined;
+    readonly reading?: Reading | undefined;
+  },
+): Promise<{ found: boolean; value: Uint8Array; jsonValue?: string | undefined }> {
+  const { value, reading } = request;
+  return withMap(host, request.map, async (map) => {
     requireKeyless(map, "peek");
-    const asked = checkAsked(map, request.value);
-    return withCalls(map, (calls) => {
-      if (asked) calls.value.set(asked);
-      const errno = whileContended(() => calls.lookup());
-      if (errno === "ENOENT") return { found: false, value: new Uint8Array(0) };
-      if (errno !== undefined) throw map.explain(errno, "peek at a value");
-      return { found: true, value: asked ? new Uint8Array(0) : Uint8Array.from(calls.value) };
-    });
+    checkIsAsked(map, value !== undefined);
+    if (value) {
+      const options = { typing: reading?.typing, single: true };
+      return withValues(host, map, { count: 1, values: value }, options, (asked) =>
+        peekAt(map, asked),
+      );
+    }
+    const decode = await elementDecoder(host, map, { reading });
+    const peeked = await peekAt(map);
+    if (!decode || !peeked.found) return peeked;
+    const { values, jsonValues } = decode({ count: 1, keys: NONE, values: peeked.value });
+    return { found: true, value: values, jsonValue: jsonValues?.[0] };
   });
 }
 
-function checkAsked(map: OpenMap, value: Uint8Array | undefined): Uint8Array | undefined {
+function peekAt(map: OpenMap, asked?: Uint8Array): Promise<{ found: boolean; value: Uint8Array }> {
+  return withCalls(map, (calls) => {
+    if (asked) calls.value.set(asked);
+    const errno = whileContended(() => calls.lookup());
+    if (errno === "ENOENT") return { found: false, value: NONE };
+    if (errno !== undefined) throw map.explain(errno, "peek at a value");
+    return { found: true, value: asked ? NONE : Uint8Array.from(calls.value) };
+  });
+}
+
+function checkIsAsked(map: OpenMap, isAsked: boolean): void {
   const isBloom = map.info.type === MapType.BLOOM_FILTER;
-  if (!isBloom) {
-    if (!value) return undefined;
-    throw fieldError("FIELD_INVALID", "value", "only a bloom filter is asked for a value");
-  }
-  if (!value)
-    throw fieldError("FIELD_INVALID", "value", "give the value to ask the bloom filter for");
-  checkValues(value, 1, map.layout.valueSize, "value");
-  return value;
+  if (isBloom === isAsked) return;
+  const why = isBloom
+    ? "give the value to ask the bloom filter for"
+    : "only a bloom filter is asked for a value";
+  throw fieldError("FIELD_INVALID", "value", why);
 }
 
 /** Takes one value; false where there is none, or none can be had and `hasSome` is set. */

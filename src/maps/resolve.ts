@@ -1,4 +1,5 @@
 import { KernelError, mapNextId } from "../kernel/index.js";
+import type { MapAccess } from "./map-access.js";
 import { MapError } from "./map-error.js";
 import type { MapHost } from "./map-host.js";
 import { describeRef, type MapRef } from "./map-ref.js";
@@ -26,18 +27,36 @@ export async function withMap<T>(
   }
 }
 
-/** Opens the map that a reference names; the caller closes it. */
+/**
+ * Opens the map that a reference names; the caller closes it. Throws ACCESS_DENIED where
+ * the reference says who asks, and that one may not.
+ */
 export async function openMap(host: MapHost, ref: MapRef, field = "map"): Promise<OpenMap> {
   checkBoot(host, ref);
+  if (ref.by === "name") return openByName(host, ref);
+  const map = openNamed(host, ref, field);
+  if (ref.access) await admitOrClose(map, ref, ref.access);
+  return map;
+}
+
+function openNamed(host: MapHost, ref: Exclude<MapRef, { by: "name" }>, field: string): OpenMap {
+  const readOnly = ref.access?.readOnly;
   switch (ref.by) {
     case "id":
-      return host.openById(ref.id) ?? notFound(ref);
+      return host.openById(ref.id, readOnly) ?? notFound(ref);
     case "held":
-      return host.openHeld(ref.held);
+      return host.openHeld(ref.held, readOnly);
     case "pinPath":
-      return host.adopt(host.pins.open(ref.pinPath, `${field}.pin_path`));
-    case "name":
-      return openByName(host, ref);
+      return host.adopt(host.pins.open(ref.pinPath, `${field}.pin_path`, readOnly));
+  }
+}
+
+async function admitOrClose(map: OpenMap, ref: MapRef, access: MapAccess): Promise<void> {
+  try {
+    await access.admit(map, ref);
+  } catch (error) {
+    map.close();
+    throw error;
   }
 }
 
@@ -51,29 +70,52 @@ function checkBoot(host: MapHost, ref: MapRef): void {
   );
 }
 
+/** Of maps that share a name, those that the one who asks may not use do not count. */
 async function openByName(host: MapHost, ref: MapRef & { by: "name" }): Promise<OpenMap> {
   let first: OpenMap | undefined;
+  let denial: MapError | undefined;
   const ids: number[] = [];
   try {
-    for await (const map of eachMap(host)) {
+    for await (const map of eachMap(host, 0, ref.access?.readOnly)) {
       const isNamed = map.info.name === ref.name;
-      if (isNamed) ids.push(map.info.id);
-      if (isNamed && !first) first = map;
+      const refused = isNamed && ref.access ? await denialOf(map, ref, ref.access) : undefined;
+      denial ??= refused;
+      const isCandidate = isNamed && !refused;
+      if (isCandidate) ids.push(map.info.id);
+      if (isCandidate && !first) first = map;
       else map.close();
     }
   } catch (error) {
     first?.close();
     throw error;
   }
+  if (!first && denial) throw denial;
   if (!first) return notFound(ref);
   if (ids.length === 1) return first;
   first.close();
   throw ambiguous(ref.name, ids);
 }
 
+/** Why the one who asks may not use an open map; closes it where anything else fails. */
+async function denialOf(
+  map: OpenMap,
+  ref: MapRef,
+  access: MapAccess,
+): Promise<MapError | undefined> {
+  try {
+    await access.admit(map, ref);
+    return undefined;
+  } catch (error) {
+    if (error instanceof MapError && error.reason === "ACCESS_DENIED") return error;
+    map.close();
+    throw error;
+  }
+}
+
 /** Most ids in an error: it travels in HTTP/2 trailers, which many peers keep to 8 KiB. */
 const IDS_IN_MESSAGE = 20;
-const IDS_IN_METADATA = 100;
+/** As many as are sent whole, however long: the rpc floor cuts metadata after 600 characters. */
+const IDS_IN_METADATA = 50;
 
 function ambiguous(name: string, ids: readonly number[]): MapError {
   const more = ids.length > IDS_IN_MESSAGE ? ", …" : "";
@@ -89,10 +131,14 @@ function ambiguous(name: string, ids: readonly number[]): MapError {
  * Opens the host's maps one after the other, by id from after `afterId`; the consumer
  * closes each. Without CAP_SYS_ADMIN only the held ones can be found.
  */
-export async function* eachMap(host: MapHost, afterId = 0): AsyncGenerator<OpenMap> {
+export async function* eachMap(
+  host: MapHost,
+  afterId = 0,
+  readOnly = false,
+): AsyncGenerator<OpenMap> {
   const turns = new Turns();
   for (const id of idsAfter(host, afterId)) {
-    const map = host.openById(id);
+    const map = host.openById(id, readOnly);
     if (map) yield map;
     await turns.yieldIfDue();
   }

@@ -126,6 +126,10 @@ function invalidFields(spec: MapSpec, field: string): FieldViolation[] {
   if (spec.ifindex !== 0) suspects.push(wrongDevice(spec, field));
   if (spec.innerMap) suspect("inner_map", "the kernel does not take it for a template");
   if (spec.innerMapSpec) suspect("inner_map_spec", "the kernel does not take it for a template");
+  if (spec.btfValueTypeId) {
+    suspect("btf_value_type_id", `${spec.btfValueTypeId} given; its type must have value_size`);
+    suspect("btf_key_type_id", `${spec.btfKeyTypeId ?? 0} given; its type must have key_size`);
+  }
   if (spec.type === MapType.STRUCT_OPS) {
     suspect("value_size", `${spec.valueSize} given; it must be that of the value type`);
   }

@@ -173,6 +173,7 @@ function attributeViolations({ spec, facts, field }: SpecCase): FieldViolation[]
   if (spec.ifindex !== 0 && spec.type !== MapType.HASH && spec.type !== MapType.ARRAY) {
     refuse("ifindex", `${spec.ifindex} given; only hash and array maps can be offloaded`);
   }
+  for (const [name, description] of btfViolations(spec)) refuse(name, description);
   const valueType = spec.btfVmlinuxValueTypeId;
   if (facts.btf === "object" && valueType === 0) {
     refuse("btf_vmlinux_value_type_id", `missing; ${facts.name} maps need the id of a struct`);
@@ -180,4 +181,20 @@ function attributeViolations({ spec, facts, field }: SpecCase): FieldViolation[]
     refuse("btf_vmlinux_value_type_id", `${valueType} given; only struct_ops maps have one`);
   }
   return violations;
+}
+
+/** map_create looks at type ids only beside a BTF object, and wants a value type then. */
+function* btfViolations(spec: MapSpec): Generator<[name: string, description: string]> {
+  const { btf, btfId, btfKeyTypeId = 0, btfValueTypeId = 0 } = spec;
+  if (btf && btfId !== undefined) yield ["btf_id", "given beside btf; one of them"];
+  const hasBtf = btf !== undefined || btfId !== undefined;
+  if (!hasBtf && btfKeyTypeId !== 0) {
+    yield ["btf_key_type_id", `${btfKeyTypeId} given, but neither btf nor btf_id`];
+  }
+  if (!hasBtf && btfValueTypeId !== 0) {
+    yield ["btf_value_type_id", `${btfValueTypeId} given, but neither btf nor btf_id`];
+  }
+  if (hasBtf && btfValueTypeId === 0 && btfKeyTypeId !== 0) {
+    yield ["btf_value_type_id", "missing; a key's type needs a value's beside it"];
+  }
 }

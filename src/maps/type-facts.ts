@@ -100,7 +100,7 @@ const LRU_NOTE = "Capacity is approximate; changing existing elements may evict 
 const CGROUP_STORAGE_NOTE =
   "Deprecated by the kernel. Keys are cgroup ids, or { u64 cgroup id; u32 attach type }; " +
   "a value can only be written where an attached program made its storage.";
-const STORAGE_NOTE = "Elements cannot be listed; creation needs BTF of key and value.";
+const STORAGE_NOTE = "Elements cannot be listed. BTF is made by the daemon where none is given.";
 
 const ROWS: Readonly<Record<keyof typeof MapType, Row>> = {
   HASH: { name: "hash" },
@@ -109,15 +109,15 @@ const ROWS: Readonly<Record<keyof typeof MapType, Row>> = {
     name: "prog_array",
     ...INDEXED,
     ...FD_VALUE,
-    notes: "Values are program fds when written, ids when read. Empties with the last fd or pin.",
+    notes: "Values are programs of one type. Empties with the map's last fd or pin.",
   },
   PERF_EVENT_ARRAY: {
     name: "perf_event_array",
     ...INDEXED,
     ...FD_VALUE,
     notes:
-      "Values are perf event fds, not readable; gone with the fd of the map that wrote them " +
-      "unless PRESERVE_ELEMS is set.",
+      "Values are perf events, not readable; gone with the fd of the map that wrote them, " +
+      "which is kept while the daemon holds the map, unless PRESERVE_ELEMS is set.",
   },
   PERCPU_HASH: { name: "percpu_hash", valueKind: "perCpu" },
   PERCPU_ARRAY: {
@@ -128,6 +128,7 @@ const ROWS: Readonly<Record<keyof typeof MapType, Row>> = {
   },
   STACK_TRACE: {
     name: "stack_trace",
+    valueKind: "object",
     keySize: exactly(4),
     valueSize: { ...atLeast(8), multipleOf: 8 },
     valueLimit: "creation",
@@ -139,7 +140,7 @@ const ROWS: Readonly<Record<keyof typeof MapType, Row>> = {
     name: "cgroup_array",
     ...INDEXED,
     ...FD_VALUE,
-    notes: "Values are fds of cgroup v2 directories, not readable.",
+    notes: "Values are cgroups of version 2, not readable.",
   },
   LRU_HASH: {
     name: "lru_hash",
@@ -166,19 +167,19 @@ const ROWS: Readonly<Record<keyof typeof MapType, Row>> = {
     name: "array_of_maps",
     ...INDEXED,
     ...INNER_MAPS,
-    notes: "Values are map fds when written, ids when read; inner maps must equal the template.",
+    notes: "Values are maps; inner maps must equal the template.",
   },
   HASH_OF_MAPS: {
     name: "hash_of_maps",
     ...INNER_MAPS,
-    notes: "Values are map fds when written, ids when read; inner maps must equal the template.",
+    notes: "Values are maps; inner maps must equal the template.",
   },
   DEVMAP: {
     name: "devmap",
     ...INDEXED,
     ...NETWORK,
     valueSize: either(4, 8),
-    notes: "Values are { u32 ifindex } or { u32 ifindex; program fd when written, id when read }.",
+    notes: "Values are network interfaces, with value_size 8 perhaps with an XDP program.",
   },
   SOCKMAP: {
     name: "sockmap",
@@ -186,7 +187,7 @@ const ROWS: Readonly<Record<keyof typeof MapType, Row>> = {
     ...NETWORK,
     valueSize: either(4, 8),
     emptyDeleteIsEinval: true,
-    notes: "Values are socket fds when written; cookies when read, with value_size 8 only.",
+    notes: "Values are sockets; told by cookie when read, with value_size 8 only.",
   },
   CPUMAP: {
     name: "cpumap",
@@ -194,21 +195,23 @@ const ROWS: Readonly<Record<keyof typeof MapType, Row>> = {
     valueKind: "object",
     valueSize: either(4, 8),
     maxEntries: "cpus",
-    notes: "Values are { u32 queue size up to 16384; program fd when written, id when read }.",
+    notes: "Values are queues of CPUs, with value_size 8 perhaps with an XDP program.",
   },
   XSKMAP: {
     name: "xskmap",
     ...INDEXED,
     ...FD_VALUE,
     ...NETWORK,
-    notes: "Values are AF_XDP socket fds, not readable; gone when the socket closes.",
+    notes:
+      "Values are AF_XDP sockets, not readable; gone when the socket closes. Deleting an empty " +
+      "slot succeeds, so ClearMap counts every slot.",
   },
   SOCKHASH: {
     name: "sockhash",
     keySize: between(1, 512),
     ...NETWORK,
     valueSize: either(4, 8),
-    notes: "Values are socket fds when written; cookies when read, with value_size 8 only.",
+    notes: "Values are sockets; told by cookie when read, with value_size 8 only.",
   },
   CGROUP_STORAGE: { name: "cgroup_storage", ...CGROUP_STORAGE, notes: CGROUP_STORAGE_NOTE },
   REUSEPORT_SOCKARRAY: {
@@ -216,7 +219,9 @@ const ROWS: Readonly<Record<keyof typeof MapType, Row>> = {
     ...INDEXED,
     valueKind: "object",
     valueSize: either(4, 8),
-    notes: "Values are fds of SO_REUSEPORT sockets; cookies when read, with value_size 8 only.",
+    notes:
+      "Values are SO_REUSEPORT sockets, each in one map of the type only; told by cookie when " +
+      "read, with value_size 8 only.",
   },
   PERCPU_CGROUP_STORAGE: {
     name: "percpu_cgroup_storage",
@@ -229,7 +234,7 @@ const ROWS: Readonly<Record<keyof typeof MapType, Row>> = {
   SK_STORAGE: {
     name: "sk_storage",
     ...LOCAL_STORAGE,
-    notes: `Keys are socket fds. ${STORAGE_NOTE}`,
+    notes: `Keys are sockets. ${STORAGE_NOTE}`,
   },
   DEVMAP_HASH: {
     name: "devmap_hash",
@@ -248,22 +253,24 @@ const ROWS: Readonly<Record<keyof typeof MapType, Row>> = {
     btf: "object",
     notes:
       "The only key is 0; value_size is that of btf_vmlinux_value_type_id. Updating registers, " +
-      "deleting unregisters the operations, except with LINK.",
+      "deleting unregisters the operations, except with LINK. Values are read, not written, here.",
   },
   RINGBUF: {
     name: "ringbuf",
     ...RING,
-    notes: "max_entries is the size in bytes: a power of two, in whole pages.",
+    notes:
+      "max_entries is the size in bytes: a power of two, in whole pages. ReadRecords takes the " +
+      "records out.",
   },
   INODE_STORAGE: {
     name: "inode_storage",
     ...LOCAL_STORAGE,
-    notes: `Keys are fds of any file. ${STORAGE_NOTE}`,
+    notes: `Keys are inodes, by path. ${STORAGE_NOTE}`,
   },
   TASK_STORAGE: {
     name: "task_storage",
     ...LOCAL_STORAGE,
-    notes: `Keys are pidfds. ${STORAGE_NOTE}`,
+    notes: `Keys are processes. ${STORAGE_NOTE}`,
   },
   BLOOM_FILTER: {
     name: "bloom_filter",
@@ -276,12 +283,14 @@ const ROWS: Readonly<Record<keyof typeof MapType, Row>> = {
   USER_RINGBUF: {
     name: "user_ringbuf",
     ...RING,
-    notes: "max_entries is the size in bytes: a power of two, in whole pages.",
+    notes:
+      "max_entries is the size in bytes: a power of two, in whole pages. WriteRecords puts " +
+      "records in.",
   },
   CGRP_STORAGE: {
     name: "cgrp_storage",
     ...LOCAL_STORAGE,
-    notes: `Keys are fds of cgroup directories. ${STORAGE_NOTE}`,
+    notes: `Keys are cgroups. ${STORAGE_NOTE}`,
   },
   ARENA: {
     name: "arena",
@@ -293,7 +302,7 @@ const ROWS: Readonly<Record<keyof typeof MapType, Row>> = {
     requiredFlags: CreateFlag.MMAPABLE,
     notes:
       "max_entries is the size in pages, 4 GiB at most; map_extra is the user address, of a " +
-      "whole page, or 0 for any. Not to be frozen once it was mapped.",
+      "whole page, or 0 for that of the first mapping. Not to be frozen once it was mapped.",
   },
   INSN_ARRAY: {
     name: "insn_array",

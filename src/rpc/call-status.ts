@@ -4,9 +4,9 @@ import {
   type ServerInterceptor,
   status,
 } from "@grpc/grpc-js";
-import type { Logger } from "pino";
 import { MapError } from "../maps/index.js";
 import { peerName } from "./adapter/server-call.js";
+import type { CallCourses } from "./call-courses.js";
 import { DETAILS_TRAILER, errorStatus } from "./error-status.js";
 
 type Call = ServerInterceptingCallInterface;
@@ -14,12 +14,17 @@ type StatusObject = Parameters<Call["sendStatus"]>[0];
 
 /**
  * Sees the status of every call, also those that grpc-js ends by itself before or without
- * a handler: it gives a message past the limit its reason, and writes the request log.
+ * a handler: it gives a message past the limit its reason, and tells who observes calls.
  *
  * It replaces methods of the call that it is given instead of wrapping the call, because
  * grpc-js' own statuses pass by the wrappers.
+ *
+ * @param courses absent where nobody observes
  */
-export function callStatusInterceptor(log: Logger, maxMessageBytes: number): ServerInterceptor {
+export function callStatusInterceptor(
+  maxMessageBytes: number,
+  courses: CallCourses | undefined,
+): ServerInterceptor {
   return (method, call) => {
     const sendStatus = call.sendStatus.bind(call);
     let sent: StatusObject | undefined;
@@ -27,7 +32,7 @@ export function callStatusInterceptor(log: Logger, maxMessageBytes: number): Ser
       sent ??= explain(given, maxMessageBytes);
       sendStatus(sent);
     };
-    if (log.isLevelEnabled("debug")) logAtEnd(method.path.slice(1), call, () => sent, log);
+    if (courses) observe(method.path.slice(1), call, () => sent, courses);
     return call as ServerInterceptingCall;
   };
 }
@@ -45,34 +50,29 @@ function explain(given: StatusObject, maxMessageBytes: number): StatusObject {
   return errorStatus(error);
 }
 
-function logAtEnd(
+function observe(
   rpc: string,
   call: Call,
   sent: () => StatusObject | undefined,
-  log: Logger,
+  courses: CallCourses,
 ): void {
-  const begin = process.hrtime.bigint();
   const peer = peerName(call); // not known any more when the connection is gone
   const start = call.start.bind(call);
   call.start = (listener) => {
+    let end = (_code: status, _details: string) => {};
     start({
-      onReceiveMetadata: (metadata) => listener.onReceiveMetadata(metadata),
+      onReceiveMetadata: (metadata) => {
+        const course = courses.begin({ rpc, peer, metadata });
+        end = (code, details) => course.ended(code, details);
+        listener.onReceiveMetadata(metadata);
+      },
       onReceiveMessage: (message) => listener.onReceiveMessage(message),
       onReceiveHalfClose: () => listener.onReceiveHalfClose(),
       // Said once at the end of every call, cancelled or not.
       onCancel: () => {
         listener.onCancel();
         const { code = status.CANCELLED, details = "" } = sent() ?? {};
-        log.debug(
-          {
-            rpc,
-            status: status[code],
-            ...(code !== status.OK && details !== "" && { details }),
-            durationMs: Number(process.hrtime.bigint() - begin) / 1e6,
-            peer,
-          },
-          "request",
-        );
+        end(code, details);
       },
     });
   };

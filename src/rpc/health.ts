@@ -3,6 +3,7 @@ import { type Server, status } from "@grpc/grpc-js";
 import type { CallRuntime } from "./adapter/runtime.js";
 import { addService } from "./adapter/service.js";
 import { StatusError } from "./error-status.js";
+import { healthRules } from "./gate/rpc-rules.js";
 import {
   Health,
   HealthCheckResponse_ServingStatus as State,
@@ -54,6 +55,7 @@ export class HealthService {
           };
         },
       },
+      healthRules,
       runtime,
     );
   }

@@ -1,2 +1,4 @@
 /** The RPC floor: the contract's services over gRPC. */
+export type { CallCourse, CallObserver, ObservedCall } from "./call-observer.js";
+export type { AuditOptions } from "./gate/audit.js";
 export { RpcServer, type RpcServerOptions } from "./rpc-server.js";

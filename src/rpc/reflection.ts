@@ -3,6 +3,7 @@ import { type Server, status } from "@grpc/grpc-js";
 import type { CallRuntime } from "./adapter/runtime.js";
 import { addService, type ServiceHandlers } from "./adapter/service.js";
 import type { DescriptorIndex } from "./descriptor-index.js";
+import { reflectionRules } from "./gate/rpc-rules.js";
 import {
   ServerReflection,
   type ServerReflectionRequest,
@@ -30,10 +31,10 @@ export function addReflection(server: Server, index: DescriptorIndex, runtime: C
       }
     },
   };
-  addService(server, ServerReflection, handlers, runtime);
+  addService(server, ServerReflection, handlers, reflectionRules, runtime);
   // The same messages under another package name, and the adapter goes by the descriptor.
   const alpha = ServerReflectionAlpha as unknown as typeof ServerReflection;
-  addService(server, alpha, handlers, runtime);
+  addService(server, alpha, handlers, reflectionRules, runtime);
 }
 
 function answer(

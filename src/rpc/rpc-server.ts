@@ -2,20 +2,30 @@ import type { Duplex } from "node:stream";
 import { ErrorInfoSchema, HostService, MapService, StatusSchema } from "@bpfmapd/client/proto";
 import { type ConnectionInjector, Server, ServerCredentials } from "@grpc/grpc-js";
 import type { Logger } from "pino";
+import type { AccessControl, Principal } from "../access/index.js";
 import type { MapHost } from "../maps/index.js";
+import type { RecordHub } from "../records/index.js";
 import type { WatchHub } from "../watch/index.js";
 import type { CallRuntime } from "./adapter/runtime.js";
 import { addService } from "./adapter/service.js";
+import { CallCourses } from "./call-courses.js";
+import { type CallObserver, joinObservers } from "./call-observer.js";
 import { callStatusInterceptor } from "./call-status.js";
 import { cutStreamInterceptor } from "./cut-streams.js";
 import { DescriptorIndex } from "./descriptor-index.js";
+import { Audit, type AuditOptions } from "./gate/audit.js";
+import { CallGate } from "./gate/call-gate.js";
+import { hostServiceRules, mapServiceRules } from "./gate/rpc-rules.js";
 import { Health } from "./gen/grpc/health/v1/health_pb.js";
+import { frameInPlaceInterceptor } from "./grpc-frame.js";
 import { hostServiceHandlers } from "./handlers/host-service.js";
 import { mapServiceHandlers } from "./handlers/map-service.js";
 import { HealthService } from "./health.js";
 import { onHttp2Server } from "./http2-server.js";
 import { shortenDeadlines } from "./long-deadlines.js";
+import { pipelineHandler } from "./pipeline.js";
 import { addReflection, reflectionServices } from "./reflection.js";
+import { requestLog } from "./request-log.js";
 import { validate, warmValidation } from "./validation.js";
 
 /** How long calls that were aborted at the end of a shutdown have to send their status. */
@@ -24,11 +34,18 @@ const LAST_WORDS_MS = 500;
 export interface RpcServerOptions {
   readonly host: MapHost;
   readonly hub: WatchHub;
+  readonly records: RecordHub;
   /** Version of the daemon, for HostService.GetHost. */
   readonly version: string;
   /** Largest message in either direction, in bytes. */
   readonly maxMessageBytes: number;
   readonly log: Logger;
+  /** Who may call what; absent where everybody who is connected may, and nothing is audited. */
+  readonly access?: AccessControl | undefined;
+  /** How changes and denials are audited; absent where they are not. */
+  readonly audit?: AuditOptions | undefined;
+  /** Told of every call. */
+  readonly observers?: readonly CallObserver[];
 }
 
 /**
@@ -42,28 +59,56 @@ export class RpcServer {
   readonly #streamsStopping = new AbortController();
   readonly #unaryStopping = new AbortController();
   readonly #connections = new Set<Duplex>();
+  readonly #gate: CallGate | undefined;
 
-  constructor({ host, hub, version, maxMessageBytes, log }: RpcServerOptions) {
+  constructor({
+    host,
+    hub,
+    records,
+    version,
+    maxMessageBytes,
+    log,
+    access,
+    audit,
+    observers = [],
+  }: RpcServerOptions) {
+    const courses = coursesOf(observers, log);
+    const reportDefect = (err: unknown, rpc: string, peer?: string) =>
+      log.error({ err, rpc, peer }, "defect");
+    this.#gate = access && new CallGate(access, audit && new Audit(audit), reportDefect);
     this.#server = new Server({
       "grpc.max_receive_message_length": maxMessageBytes,
       "grpc.max_send_message_length": -1, // the adapter checks, and says why
       "grpc.enable_channelz": 0,
-      interceptors: [cutStreamInterceptor, callStatusInterceptor(log, maxMessageBytes)],
+      interceptors: [
+        cutStreamInterceptor,
+        frameInPlaceInterceptor,
+        callStatusInterceptor(maxMessageBytes, courses),
+        ...(this.#gate ? [this.#gate.interceptor] : []),
+      ],
     });
-    onHttp2Server(this.#server, shortenDeadlines);
+    onHttp2Server(this.#server, (http2Server) => {
+      shortenDeadlines(http2Server);
+      this.#gate?.listen(http2Server);
+    });
 
     const runtime: CallRuntime = {
       maxMessageBytes,
       streamsStopping: this.#streamsStopping.signal,
       unaryStopping: this.#unaryStopping.signal,
       validate,
-      reportDefect: (error, { rpc, peer }) => log.error({ err: error, rpc, peer }, "defect"),
+      courses,
+      gate: this.#gate,
+      reportDefect: (error, { rpc, peer }) => reportDefect(error, rpc, peer),
     };
     const contract = [MapService, HostService];
     for (const service of contract) warmValidation(service);
-    addService(this.#server, MapService, mapServiceHandlers(host, hub, maxMessageBytes), runtime);
+    const maps = mapServiceHandlers(host, hub, records, maxMessageBytes);
+    const pipeline = pipelineHandler(maps, runtime);
+    addService(this.#server, MapService, { ...maps, pipeline }, mapServiceRules, runtime);
     const daemon = { version, maxMessageBytes };
-    addService(this.#server, HostService, hostServiceHandlers(host, daemon), runtime);
+    const hostService = hostServiceHandlers(host, daemon);
+    addService(this.#server, HostService, hostService, hostServiceRules, runtime);
     this.#health = new HealthService(contract.map(({ typeName }) => typeName));
     this.#health.addTo(this.#server, runtime);
     const index = new DescriptorIndex(
@@ -77,11 +122,17 @@ export class RpcServer {
     this.#health.setServing(true);
   }
 
-  /** Serves a connection that was accepted: of a unix socket, of TCP, or of TLS. */
-  accept(connection: Duplex): void {
+  /**
+   * Serves a connection that was accepted: of a unix socket, of TCP, or of TLS.
+   *
+   * @param peerOf tells who is at its other end; called where that is asked
+   */
+  accept(connection: Duplex, peerOf: () => Principal): void {
     this.#connections.add(connection);
     connection.once("close", () => this.#connections.delete(connection));
-    this.#injector.injectConnection(connection);
+    const serve = () => this.#injector.injectConnection(connection);
+    if (this.#gate) this.#gate.arrive(peerOf(), serve);
+    else serve();
   }
 
   /**
@@ -116,4 +167,11 @@ export class RpcServer {
       check();
     });
   }
+}
+
+/** Where nobody observes calls there is nothing, so that nothing is done for it. */
+function coursesOf(observers: readonly CallObserver[], log: Logger): CallCourses | undefined {
+  const logged = log.isLevelEnabled("debug") ? [requestLog(log)] : [];
+  const observer = joinObservers([...logged, ...observers]);
+  return observer && new CallCourses(observer);
 }

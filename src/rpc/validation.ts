@@ -3,11 +3,13 @@ import { create } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator, type Violation } from "@bufbuild/protovalidate";
 import { type FieldViolation, MapError } from "../maps/index.js";
+import { isPlain } from "./plain-requests.js";
 
 const validator = createValidator();
 
 /** Throws INVALID_ARGUMENT FIELD_INVALID, with each field at fault, for a message that breaks its rules. */
 export function validate(schema: DescMessage, message: Message): void {
+  if (isPlain(schema, message)) return;
   const result = validator.validate(schema, message);
   if (result.kind === "valid") return;
   // The rules themselves are at fault, which is nothing that the client can change.

@@ -1,8 +1,8 @@
 import { GrowingColumn } from "./growing-column.js";
 
 /**
- * Changes as columns, in order. A key stands twice only in what was traced, where all are
- * puts or all are deletes. Plain data, in buffers of its own. Values are of the map's whole
+ * Changes as columns, each in order. A key stands twice only in what was traced, and there
+ * in one of the columns. Plain data, in buffers of its own. Values are of the map's whole
  * stride.
  */
 export interface Changes {
@@ -27,15 +27,28 @@ export interface ChangeColumns {
   readonly keys: Buffer;
   /** Zero where the value before is not known, or there was none. */
   readonly previous: Buffer;
-  /** One byte for each: 1 where there was a value before, and it is known. */
-  readonly hasPrevious: Buffer;
+  /** One byte for each: what is known of the time before, a {@link Before}. */
+  readonly before: Buffer;
 }
+
+/** What is known of an element before a change: of what had been told till then. */
+export const Before = {
+  /** Nothing: the service wrote it, and it was not compared with anything. */
+  UNKNOWN: 0,
+  /** Its value, in `previous`. */
+  VALUE: 1,
+  /** That it was not there. */
+  ABSENT: 2,
+} as const;
 
 /** A place in a column of values. */
 export interface ValueAt {
   readonly values: Buffer;
   readonly at: number;
 }
+
+/** What is known of an element before a change: its value, that it was absent, or nothing. */
+export type Previous = ValueAt | "absent" | undefined;
 
 /** Collects changes. */
 export class ChangeLog {
@@ -58,94 +71,91 @@ export class ChangeLog {
   }
 
   /** An element that was added or changed. */
-  put(keys: Buffer, keyAt: number, value: ValueAt, previous?: ValueAt, writer?: Writer): void {
+  put(keys: Buffer, keyAt: number, value: ValueAt, previous: Previous, writer?: Writer): void {
     if (writer) this.#putters.push(writer);
     this.#puts.add(keys, keyAt, this.#keySize, this.#stride, previous);
     this.#values.append(value.values, value.at, this.#stride);
   }
 
   /** An element that was deleted. */
-  delete(keys: Buffer, keyAt: number, previous?: ValueAt, writer?: Writer): void {
+  delete(keys: Buffer, keyAt: number, previous: Previous, writer?: Writer): void {
     if (writer) this.#deleters.push(writer);
     this.#deletes.add(keys, keyAt, this.#keySize, this.#stride, previous);
+  }
+
+  /** The same without the puts of some keys, and without writers; this log must not be used after. */
+  withoutPuts(isLeftOut: (keys: Buffer, keyAt: number) => boolean): ChangeLog {
+    const rest = new ChangeLog(this.#keySize, this.#stride);
+    const { puts, deletes } = this.take();
+    for (let index = 0; index < puts.count; index++) {
+      const value = { values: puts.values, at: index * this.#stride };
+      const keyAt = index * this.#keySize;
+      if (isLeftOut(puts.keys, keyAt)) continue;
+      rest.put(puts.keys, keyAt, value, previousOf(puts, index, this.#stride));
+    }
+    for (let index = 0; index < deletes.count; index++) {
+      const previous = previousOf(deletes, index, this.#stride);
+      rest.delete(deletes.keys, index * this.#keySize, previous);
+    }
+    return rest;
   }
 
   /** What was collected; the log must not be used after. */
   take(): Changes {
     return {
-      puts: { ...this.#puts.take(), values: this.#values.bytes },
+      puts: { ...this.#puts.take(), values: this.#values.take() },
       deletes: this.#deletes.take(),
       writers: [...this.#putters, ...this.#deleters],
     };
   }
+}
 
-  /** The same changes without those of some keys. */
-  without(isDropped: (keys: Buffer, keyAt: number) => boolean): ChangeLog {
-    const { puts, deletes } = this.take();
-    const kept = new ChangeLog(this.#keySize, this.#stride);
-    const placed = (values: Buffer, index: number) => ({ values, at: index * this.#stride });
-    const previousOf = (side: ChangeColumns, index: number) =>
-      side.hasPrevious[index] === 1 ? placed(side.previous, index) : undefined;
-    for (let index = 0; index < puts.count; index++) {
-      const keyAt = index * this.#keySize;
-      if (isDropped(puts.keys, keyAt)) continue;
-      kept.put(puts.keys, keyAt, placed(puts.values, index), previousOf(puts, index));
-    }
-    for (let index = 0; index < deletes.count; index++) {
-      const keyAt = index * this.#keySize;
-      if (isDropped(deletes.keys, keyAt)) continue;
-      kept.delete(deletes.keys, keyAt, previousOf(deletes, index));
-    }
-    return kept;
-  }
+/** What is known of an element before a change. */
+export function previousOf(columns: ChangeColumns, index: number, stride: number): Previous {
+  const { before, previous } = columns;
+  if (before[index] === Before.ABSENT) return "absent";
+  if (before[index] === Before.UNKNOWN) return undefined;
+  return { values: previous, at: index * stride };
 }
 
 class Side {
   count = 0;
   readonly #keys = new GrowingColumn();
   readonly #previous = new GrowingColumn();
-  readonly #hasPrevious = new GrowingColumn();
+  readonly #before = new GrowingColumn();
 
-  add(
-    keys: Buffer,
-    keyAt: number,
-    keySize: number,
-    stride: number,
-    previous: ValueAt | undefined,
-  ): void {
+  add(keys: Buffer, keyAt: number, keySize: number, stride: number, previous: Previous): void {
     this.count++;
     this.#keys.append(keys, keyAt, keySize);
-    if (previous) this.#previous.append(previous.values, previous.at, stride);
-    else this.#previous.appendZeros(stride);
-    this.#hasPrevious.append(previous ? YES : NO, 0, 1);
+    if (typeof previous === "object") {
+      this.#previous.append(previous.values, previous.at, stride);
+      this.#before.appendByte(Before.VALUE);
+    } else {
+      this.#previous.appendZeros(stride);
+      this.#before.appendByte(previous ? Before.ABSENT : Before.UNKNOWN);
+    }
   }
 
   take(): ChangeColumns {
     return {
       count: this.count,
-      keys: this.#keys.bytes,
-      previous: this.#previous.bytes,
-      hasPrevious: this.#hasPrevious.bytes,
+      keys: this.#keys.take(),
+      previous: this.#previous.take(),
+      before: this.#before.take(),
     };
   }
 }
 
-const YES = Buffer.of(1);
-const NO = Buffer.of(0);
+/** What the objects around the bytes of one {@link Changes} take, about. */
+const OBJECT_BYTES = 2048;
 
 /** About what a writer takes in memory. */
 const WRITER_BYTES = 100;
 
-/** Bytes that changes take. */
-export function changesBytes({ puts, deletes, writers }: Changes): number {
-  return (
-    writers.length * WRITER_BYTES +
-    puts.keys.length +
-    puts.values.length +
-    puts.previous.length +
-    deletes.keys.length +
-    deletes.previous.length
-  );
+/** Bytes of memory that changes take. */
+export function changesBytes(changes: Changes): number {
+  const fixed = OBJECT_BYTES + changes.writers.length * WRITER_BYTES;
+  return changesBuffers(changes).reduce((sum, { byteLength }) => sum + byteLength, fixed);
 }
 
 /** The memory that changes lie in, to be handed to another thread. */
@@ -154,10 +164,10 @@ export function changesBuffers({ puts, deletes }: Changes): ArrayBuffer[] {
     puts.keys,
     puts.values,
     puts.previous,
-    puts.hasPrevious,
+    puts.before,
     deletes.keys,
     deletes.previous,
-    deletes.hasPrevious,
+    deletes.before,
   ];
   return buffers.map(memoryOf);
 }
@@ -181,7 +191,7 @@ function receivedColumns(columns: ChangeColumns): ChangeColumns {
     count: columns.count,
     keys: asBuffer(columns.keys),
     previous: asBuffer(columns.previous),
-    hasPrevious: asBuffer(columns.hasPrevious),
+    before: asBuffer(columns.before),
   };
 }
 

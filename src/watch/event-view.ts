@@ -2,18 +2,23 @@ import {
   type CpuView,
   KeyIndex,
   type MapLayout,
+  type ValueCopier,
   valueCopier,
   viewedValueSize,
 } from "../maps/index.js";
-import type { ChangeColumns, Changes, Writer } from "./changes.js";
+import type { ValueAt, Writer } from "./changes.js";
 import { GrowingColumn } from "./growing-column.js";
 import type { Revision } from "./history.js";
+import { eachChange, type NetChange, netChanges, sideOf, writerOf } from "./net-changes.js";
 import type { KeyChooser } from "./watch-filter.js";
 import type { Scan, SnapshotChunk } from "./watch-protocol.js";
 import type { WatchEvents } from "./watch-request.js";
 
 /** Keys and values of one message to aim at, in bytes. */
 const MESSAGE_BYTES = 1 << 18;
+
+/** Whether what left a key as it was is told. */
+export type Telling = "all" | "changes only";
 
 /** What a stream shows of changes. */
 export interface EventViewOptions {
@@ -29,12 +34,17 @@ export class EventView {
   readonly #layout: MapLayout;
   readonly #isChosen: KeyChooser | undefined;
   readonly #options: EventViewOptions;
+  readonly #copyValue: ValueCopier;
+  /** Two values as they are shown, to be compared. */
+  readonly #compared: readonly [Buffer, Buffer];
 
   constructor(layout: MapLayout, isChosen: KeyChooser | undefined, options: EventViewOptions) {
     this.#layout = layout;
     this.#isChosen = isChosen;
     this.#options = options;
     this.valueStride = options.keysOnly ? 0 : viewedValueSize(layout, options.cpuView);
+    this.#copyValue = valueCopier(layout, options.cpuView);
+    this.#compared = [Buffer.alloc(this.valueStride), Buffer.alloc(this.valueStride)];
   }
 
   /** The messages of a snapshot's chunk. */
@@ -49,42 +59,54 @@ export class EventView {
     return writer.take();
   }
 
-  /** The messages of one revision: all its changes, in order. */
-  ofRevision({ number, changes, scan }: Revision): WatchEvents[] {
-    const writer = this.#writer(number, false, scan.startedMs, scan.finishedMs);
-    this.#tell(changes, writer, undefined);
-    return writer.take();
-  }
-
   /**
    * The messages of revisions, oldest first, as if they were one: of several changes of
-   * a key only the last is told.
+   * a key only the last is told, and nothing where they left the key as it was. To a reader
+   * that has been told a part of them, `which` is all: it may not know the key as it was.
    */
-  ofRevisions(revisions: readonly Revision[]): WatchEvents[] {
-    const [first] = revisions;
+  ofRevisions(revisions: readonly Revision[], which: Telling): WatchEvents[] {
     const last = revisions.at(-1);
-    if (!first || !last) return [];
-    const writer = this.#writer(last.number, false, first.scan.startedMs, last.scan.finishedMs);
-    // What was traced can have a key twice in one revision.
-    const isPlain = revisions.length === 1 && first.changes.writers.length === 0;
-    const told = isPlain ? undefined : new KeyIndex(this.#layout.keySize);
-    for (const { changes } of revisions.toReversed()) this.#tell(changes, writer, told);
+    if (!last) return [];
+    const { keySize, valueStride } = this.#layout;
+    const writer = this.#writer(last.number, false, ...spanOf(revisions));
+    for (const change of netChanges(revisions, keySize, valueStride, this.#isChosen)) {
+      const isUndone = change.previous === "absent" && !change.last.isPut;
+      if (isUndone && which === "changes only") continue;
+      this.#tell(change, writer, which);
+    }
     return writer.take();
   }
 
-  /** Tells changes: in order, or where `told` is given from the last on, each key once. */
-  #tell(changes: Changes, writer: EventWriter, told: KeyIndex | undefined): void {
-    const { puts, deletes, writers } = changes;
-    this.#each(puts, told, (index, keyAt) => {
-      const at = index * this.#layout.valueStride;
-      const previous = this.#previous(puts, index);
-      if (previous && !told && this.#looksSame(puts.values, at, previous)) return;
-      writer.put(puts.keys, keyAt, puts.values, at, previous, writers[index]);
-    });
-    this.#each(deletes, told, (index, keyAt) => {
-      const previous = this.#previous(deletes, index);
-      writer.delete(deletes.keys, keyAt, previous, writers[puts.count + index]);
-    });
+  /** The messages of one revision: every call that it tells of, in order. */
+  ofEveryCall(revision: Revision): WatchEvents[] {
+    const { keySize, valueStride } = this.#layout;
+    const writer = this.#writer(revision.number, false, ...spanOf([revision]));
+    let told = new KeyIndex(keySize);
+    for (const change of eachChange(revision, keySize, valueStride, this.#isChosen)) {
+      const { size } = told;
+      // Within one message a key stands once.
+      if (told.add(sideOf(change.last).keys, change.last.index * keySize) < size) {
+        writer.split();
+        told = new KeyIndex(keySize);
+        told.add(sideOf(change.last).keys, change.last.index * keySize);
+      }
+      this.#tell(change, writer, this.#options.cpuView ? "changes only" : "all");
+    }
+    return writer.take();
+  }
+
+  #tell({ last, previous }: NetChange, writer: EventWriter, which: Telling): void {
+    const { keys } = sideOf(last);
+    const keyAt = last.index * this.#layout.keySize;
+    const known = typeof previous === "object" ? previous : undefined;
+    if (!last.isPut) {
+      writer.delete(keys, keyAt, known, writerOf(last));
+      return;
+    }
+    const { values } = last.changes.puts;
+    const at = last.index * this.#layout.valueStride;
+    if (which === "changes only" && known && this.#looksSame(values, at, known)) return;
+    writer.put(keys, keyAt, values, at, known, writerOf(last));
   }
 
   #writer(revision: number, initial: boolean, after: number, before: number): EventWriter {
@@ -96,42 +118,24 @@ export class EventView {
     });
   }
 
-  #each(
-    side: ChangeColumns,
-    told: KeyIndex | undefined,
-    use: (index: number, keyAt: number) => void,
-  ): void {
-    for (let step = 0; step < side.count; step++) {
-      const index = told ? side.count - 1 - step : step;
-      const keyAt = index * this.#layout.keySize;
-      if (this.#isChosen && !this.#isChosen(side.keys, keyAt)) continue;
-      if (told) {
-        const before = told.size;
-        if (told.add(side.keys, keyAt) < before) continue;
-      }
-      use(index, keyAt);
-    }
-  }
-
-  #previous({ previous, hasPrevious }: ChangeColumns, index: number): PlacedValue | undefined {
-    if (hasPrevious[index] !== 1) return undefined;
-    return { values: previous, at: index * this.#layout.valueStride };
-  }
-
   /** Whether a change does not show in the stream's view of the value. */
-  #looksSame(values: Buffer, at: number, previous: PlacedValue): boolean {
-    if (!this.#options.cpuView || this.#options.keysOnly) return false;
-    const copy = valueCopier(this.#layout, this.#options.cpuView);
-    const [now, then] = [Buffer.alloc(this.valueStride), Buffer.alloc(this.valueStride)];
-    copy(values, at, now, 0);
-    copy(previous.values, previous.at, then, 0);
+  #looksSame(values: Buffer, at: number, previous: ValueAt): boolean {
+    if (this.#options.keysOnly) return false;
+    const [now, then] = this.#compared;
+    this.#copyValue(values, at, now, 0);
+    this.#copyValue(previous.values, previous.at, then, 0);
     return now.equals(then);
   }
 }
 
-interface PlacedValue {
-  readonly values: Buffer;
-  readonly at: number;
+/** From when to when revisions were seen: a write of the service can lie within a scan. */
+function spanOf(revisions: readonly Revision[]): [after: number, before: number] {
+  let [after, before] = [Number.POSITIVE_INFINITY, 0];
+  for (const { scan } of revisions) {
+    after = Math.min(after, scan.startedMs);
+    before = Math.max(before, scan.finishedMs);
+  }
+  return [after, before];
 }
 
 type EventFrame = Pick<WatchEvents, "revision" | "initial" | "seenAfterMs" | "seenBeforeMs">;
@@ -140,7 +144,7 @@ type EventFrame = Pick<WatchEvents, "revision" | "initial" | "seenAfterMs" | "se
 class EventWriter {
   readonly #keySize: number;
   readonly #stride: number;
-  readonly #copyValue: ReturnType<typeof valueCopier>;
+  readonly #copyValue: ValueCopier;
   readonly #withPrevious: boolean;
   readonly #frame: EventFrame;
   readonly #full: WatchEvents[] = [];
@@ -161,7 +165,7 @@ class EventWriter {
     keyAt: number,
     values: Buffer,
     at: number,
-    previous?: PlacedValue,
+    previous?: ValueAt,
     writer?: Writer,
   ): void {
     const message = this.#next();
@@ -172,7 +176,7 @@ class EventWriter {
     this.#appendPrevious(message.putPrevious, message.putPresent, previous);
   }
 
-  delete(keys: Buffer, keyAt: number, previous?: PlacedValue, writer?: Writer): void {
+  delete(keys: Buffer, keyAt: number, previous?: ValueAt, writer?: Writer): void {
     const message = this.#next();
     if (writer) message.deleters.push(writer);
     message.deletes++;
@@ -181,8 +185,13 @@ class EventWriter {
   }
 
   take(): WatchEvents[] {
-    if (this.#message.puts + this.#message.deletes > 0) this.#close();
+    this.split();
     return this.#full;
+  }
+
+  /** Begins another message. */
+  split(): void {
+    if (this.#message.puts + this.#message.deletes > 0) this.#close();
   }
 
   #next(): EventColumns {
@@ -197,12 +206,12 @@ class EventWriter {
     this.#message = new EventColumns();
     this.#full.push({
       ...this.#frame,
-      puts: { count: message.puts, keys: message.putKeys.bytes, values: message.values.bytes },
-      deletes: { count: message.deletes, keys: message.deleteKeys.bytes },
+      puts: { count: message.puts, keys: message.putKeys.take(), values: message.values.take() },
+      deletes: { count: message.deletes, keys: message.deleteKeys.take() },
       writers: message.writers,
       ...(this.#withPrevious && {
         previous: {
-          values: Buffer.concat([message.putPrevious.bytes, message.deletePrevious.bytes]),
+          values: Buffer.concat([message.putPrevious.take(), message.deletePrevious.take()]),
           present: [...message.putPresent, ...message.deletePresent],
         },
       }),
@@ -215,11 +224,7 @@ class EventWriter {
     column.append(this.#scratch, 0, this.#stride);
   }
 
-  #appendPrevious(
-    column: GrowingColumn,
-    present: boolean[],
-    previous: PlacedValue | undefined,
-  ): void {
+  #appendPrevious(column: GrowingColumn, present: boolean[], previous: ValueAt | undefined): void {
     if (!this.#withPrevious) return;
     present.push(previous !== undefined);
     if (previous) this.#appendValue(column, previous.values, previous.at);

@@ -15,11 +15,11 @@ export class ExactReader {
   read(keys: Buffer, at: number): Buffer | undefined {
     const calls = this.#calls;
     keys.copy(calls.key, 0, at, at + calls.key.length);
-    if (this.#target.keyKind === "prefix" && !this.#hasPrefix()) return undefined;
     const errno = whileContended(() => calls.lookup());
     if (errno === "ENOENT") return undefined;
     if (errno !== undefined) throw explainFor(this.#target, errno, "look up an element");
-    return calls.value;
+    // After the lookup: a prefix that was there before could have gone until it.
+    return this.#target.keyKind === "prefix" && !this.#hasPrefix() ? undefined : calls.value;
   }
 
   /** Gives the memory back. */

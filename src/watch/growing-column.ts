@@ -10,6 +10,12 @@ export class GrowingColumn {
     this.#length += length;
   }
 
+  /** Appends one byte. */
+  appendByte(byte: number): void {
+    this.#reserve(1);
+    this.#buffer[this.#length++] = byte;
+  }
+
   /** Appends zeros. */
   appendZeros(length: number): void {
     this.#reserve(length);
@@ -17,15 +23,21 @@ export class GrowingColumn {
     this.#length += length;
   }
 
-  /** What was appended, as a view. */
-  get bytes(): Buffer {
+  /** What was appended, in memory of its own with little to spare. Nothing may be appended after. */
+  take(): Buffer {
+    const { length } = this.#buffer;
+    if (length - this.#length > this.#length >> 2) {
+      const exact = Buffer.allocUnsafeSlow(this.#length);
+      this.#buffer.copy(exact);
+      this.#buffer = exact;
+    }
     return this.#buffer.subarray(0, this.#length);
   }
 
   #reserve(length: number): void {
     const needed = this.#length + length;
     if (needed <= this.#buffer.length) return;
-    const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2, 1024));
+    const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2, 64));
     this.#buffer.copy(larger, 0, 0, this.#length);
     this.#buffer = larger;
   }

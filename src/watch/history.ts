@@ -1,4 +1,4 @@
-import { type Changes, changesBytes } from "./changes.js";
+import { ChangeLog, type Changes, changesBytes } from "./changes.js";
 import type { Scan } from "./watch-protocol.js";
 
 /** All that changed in one revision: with one scan, or one write of the service. */
@@ -6,8 +6,10 @@ export interface Revision {
   readonly number: number;
   readonly changes: Changes;
   readonly scan: Scan;
-  /** Traced calls that were lost before it. */
+  /** Traced calls that were lost: such a revision has no changes. */
   readonly lost: number;
+  /** Calls that were traced or lost before it. */
+  readonly callsBefore: number;
 }
 
 /** The last revisions of one map, as many as fit into a number of bytes. */
@@ -18,7 +20,7 @@ export class History {
   /** The last revision that was dropped, or that the history began after. */
   #droppedTo: number;
   #latest: number;
-  #lost = 0;
+  #calls = 0;
 
   /** @param start the revision that the map's contents are known at */
   constructor(maxBytes: number, start: number) {
@@ -34,11 +36,17 @@ export class History {
 
   /** Adds what came after the latest revision. */
   append(changes: Changes, scan: Scan): void {
-    this.#latest++;
-    this.#revisions.push({ number: this.#latest, changes, scan, lost: this.#lost });
-    this.#lost = 0;
-    this.#bytes += changesBytes(changes);
-    while (this.#bytes > this.#maxBytes) this.#drop();
+    this.#add(changes, scan, 0);
+  }
+
+  /** Adds that traced calls were lost after the latest revision. */
+  lose(calls: number, scan: Scan): void {
+    this.#add(new ChangeLog(0, 0).take(), scan, calls);
+  }
+
+  /** Calls that were traced or lost up to a revision that the history reaches back to. */
+  callsUpTo(revision: number): number {
+    return this.#revisions[revision - this.#droppedTo]?.callsBefore ?? this.#calls;
   }
 
   /** What came after a revision, oldest first; undefined where it reaches not so far back. */
@@ -47,9 +55,13 @@ export class History {
     return this.#revisions.slice(revision - this.#droppedTo);
   }
 
-  /** Notes that traced calls were lost after the latest revision. */
-  lose(calls: number): void {
-    this.#lost += calls;
+  #add(changes: Changes, scan: Scan, lost: number): void {
+    this.#latest++;
+    const callsBefore = this.#calls;
+    this.#calls += lost + changes.writers.length;
+    this.#revisions.push({ number: this.#latest, changes, scan, lost, callsBefore });
+    this.#bytes += changesBytes(changes);
+    while (this.#bytes > this.#maxBytes) this.#drop();
   }
 
   #drop(): void {

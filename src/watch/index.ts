@@ -2,11 +2,13 @@
 export { WatchHub } from "./watch-hub.js";
 export type { WatchLimits } from "./watch-limits.js";
 export { watchMap } from "./watch-map.js";
+export type { FeedState, WatchObserver } from "./watch-observer.js";
 export type { Scan } from "./watch-protocol.js";
-export type {
-  ResyncReason,
-  WatchEvents,
-  WatchFilter,
-  WatchItem,
-  WatchRequest,
+export {
+  RESYNC_REASONS,
+  type ResyncReason,
+  type WatchEvents,
+  type WatchFilter,
+  type WatchItem,
+  type WatchRequest,
 } from "./watch-request.js";

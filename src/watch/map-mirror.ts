@@ -1,14 +1,29 @@
-import { clearHostBits, type ElementSource, type MapLayout, MapPicture } from "../maps/index.js";
-import { ChangeLog, type Writer } from "./changes.js";
+import {
+  arrayKeys,
+  clearHostBits,
+  type ElementSource,
+  indexAt,
+  KeyIndex,
+  type MapLayout,
+  MapPicture,
+} from "../maps/index.js";
+import { ChangeLog, type Previous, type ValueAt, type Writer } from "./changes.js";
 import type { ExactReader } from "./exact-reader.js";
 import { Shadow } from "./shadow.js";
-import { TouchedKeys } from "./touched-keys.js";
+import { type Touched, TouchedKeys } from "./touched-keys.js";
 
 /**
  * How far the order of two walks is put in step again. An update by system call moves an
  * element inside its hash bucket, by a few places.
  */
 const WINDOW = 64;
+
+/** The values of an array where they lie, which are written meanwhile. */
+export interface ValuesInPlace {
+  readonly bytes: Buffer;
+  /** Bytes from one value to the next. */
+  readonly stride: number;
+}
 
 /** A put, or a delete where there is no value, that was traced. */
 export interface TracedChange {
@@ -24,7 +39,7 @@ export interface TracedChange {
 export class MapMirror {
   readonly #layout: MapLayout;
   readonly #keyKind: string;
-  readonly #shadow: Shadow;
+  #shadow: Shadow;
   readonly #touched: TouchedKeys;
   /** The first walk sees the contents, not changes. */
   #isFirstWalk = true;
@@ -49,6 +64,11 @@ export class MapMirror {
     return this.#shadow.bytes;
   }
 
+  /** Gives the memory back. */
+  release(): void {
+    this.#shadow.release();
+  }
+
   /** Starts a walk over the whole map. */
   startWalk(): void {
     this.#shadow.startWalk();
@@ -62,16 +82,16 @@ export class MapMirror {
   meet(source: ElementSource): void {
     const { keys, values, count } = source;
     this.#normalise(keys, count);
+    this.#noteTouched(keys, values, count);
     if (this.#isFirstWalk) {
       this.#shadow.insert(keys, values, 0, count);
       return;
     }
-    this.#noteTouched(keys, values, count);
     for (let index = 0; index < count; ) {
       const matching = this.#shadow.countMatching(keys, index, count - index);
       if (matching > 0) {
-        this.#shadow.pass(values, index, matching, (number, oldValues, oldAt) =>
-          this.#tellPut(keys, values, number, { values: oldValues, at: oldAt }),
+        this.#shadow.pass(values, index, matching, (number, value, before) =>
+          this.#tellPut(keys, number, { values: value, at: 0 }, before),
         );
       }
       index += matching;
@@ -79,63 +99,91 @@ export class MapMirror {
     }
   }
 
+  /**
+   * Compares a stretch of an array's elements with their values where they lie. All walks
+   * over one map are of this kind, or none.
+   */
+  meetInPlace(memory: ValuesInPlace, from: number, count: number): void {
+    const { keySize, valueSize, maxEntries } = this.#layout;
+    if (this.#isFirstWalk) {
+      if (from === 0) this.#shadow = new Shadow(keySize, valueSize, memory.stride);
+      const values = memory.bytes.subarray(from * memory.stride);
+      this.#shadow.insert(arrayKeys(from, count), values, 0, count);
+    } else {
+      this.#shadow.pass(memory.bytes, from, count, (number, value, before) =>
+        this.#tellPut(arrayKeys(number, 1), 0, { values: value, at: 0 }, before),
+      );
+    }
+    if (from + count === maxEntries) this.#noteTouchedInPlace();
+  }
+
   /** Ends the walk; answers what has changed: nothing for the first one. */
   finishWalk(reader: ExactReader): ChangeLog {
     this.#shadow.skip(this.#shadow.left, (...element) => this.#lose(...element));
     this.#tellFound();
+    this.#forgetOvertaken();
     this.#confirmLost(reader);
+    this.#lookForTouched(reader);
     this.#shadow.finishWalk();
     this.#isFirstWalk = false;
-    // What was told of a key meanwhile is newer than what the walk has met.
-    if (!this.#touched.isEmpty) {
-      this.#changes = this.#changes.without((keys, at) => !!this.#touched.find(keys, at));
-    }
     this.#touched.finishWalk((keys, keyAt, { told, met }) => {
-      const previous = told && { values: told, at: 0 };
+      const previous = told ? { values: told, at: 0 } : "absent";
       if (met && !(told && met.equals(told))) {
         this.#changes.put(keys, keyAt, { values: met, at: 0 }, previous);
       }
-      if (!met && told && reader.read(keys, keyAt) === undefined) {
-        this.#changes.delete(keys, keyAt, previous);
-      }
+      if (!met && told) this.#changes.delete(keys, keyAt, previous);
     });
     return this.#changes;
   }
 
-  /** Looks at keys that somebody says were written; answers what to tell of them. */
-  look(keys: Buffer, reader: ExactReader): ChangeLog {
+  /**
+   * Looks at keys that somebody says were written, by `writers` where they are known, one
+   * for each key; answers what to tell of them.
+   */
+  look(keys: Buffer, reader: ExactReader, writers: readonly Writer[] = []): ChangeLog {
     const log = this.#newLog();
     const { keySize } = this.#layout;
     this.#normalise(keys, keys.length / keySize);
     const seen = this.#newPicture();
-    for (let at = 0; at < keys.length; at += keySize) {
+    // From the end, as the last writer of a key is who wrote what is there.
+    for (let at = keys.length - keySize; at >= 0; at -= keySize) {
+      const writer = writers[at / keySize];
       const before = seen.size;
       if (seen.add(keys, at) < before) continue;
       const value = reader.read(keys, at);
       const touched = this.#touched.find(keys, at);
       const isTold = touched && (value ? touched.told?.equals(value) : !touched.told);
       if (isTold) continue;
-      const previous = touched?.told && { values: touched.told, at: 0 };
-      if (value) log.put(keys, at, { values: value, at: 0 }, previous);
-      else log.delete(keys, at, previous);
+      const previous = toldBefore(touched);
+      if (value) log.put(keys, at, { values: value, at: 0 }, previous, writer);
+      else log.delete(keys, at, previous, writer);
       this.#touched.tell(keys, at, value);
     }
     return log;
   }
 
-  /** Takes over what was traced, in order; answers it in logs of one kind of change each. */
+  /**
+   * Takes over what was traced, in order; answers it in logs. A log has no order between
+   * its puts and its deletes, so none has both of one key.
+   */
   trace(records: readonly TracedChange[]): ChangeLog[] {
     const logs: ChangeLog[] = [];
-    let isPut: boolean | undefined;
+    const keys = new KeyIndex(this.#layout.keySize);
+    const lasts: { readonly log: ChangeLog; readonly isPut: boolean }[] = [];
     for (const { key, value, writer } of records) {
       this.#normalise(key, 1);
-      if (isPut !== (value !== undefined)) logs.push(this.#newLog());
-      isPut = value !== undefined;
-      const told = this.#touched.find(key, 0)?.told;
-      const previous = told && { values: told, at: 0 };
-      const log = logs.at(-1);
-      if (value) log?.put(key, 0, { values: value, at: 0 }, previous, writer);
-      else log?.delete(key, 0, previous, writer);
+      const isPut = value !== undefined;
+      const number = keys.add(key, 0);
+      const last = lasts[number];
+      let log = logs.at(-1);
+      if (!log || (last?.log === log && last.isPut !== isPut)) {
+        log = this.#newLog();
+        logs.push(log);
+      }
+      lasts[number] = { log, isPut };
+      const previous = toldBefore(this.#touched.find(key, 0));
+      if (value) log.put(key, 0, { values: value, at: 0 }, previous, writer);
+      else log.delete(key, 0, previous, writer);
       this.#touched.tell(key, 0, value);
     }
     return logs;
@@ -143,13 +191,13 @@ export class MapMirror {
 
   /** Calls back for every element as it was told. */
   visit(use: (keys: Buffer, keyAt: number, values: Buffer, valueAt: number) => void): void {
-    const { keySize, valueStride } = this.#layout;
-    const { keys, values, count } = this.#shadow;
+    const { keySize } = this.#layout;
+    const { keys, values, count, stride } = this.#shadow;
     for (let index = 0; index < count; index++) {
       if (this.#touched.find(keys, index * keySize)) continue;
-      use(keys, index * keySize, values, index * valueStride);
+      use(keys, index * keySize, values, index * stride);
     }
-    this.#touched.visit((touchedKeys, at, told) => {
+    this.#touched.visit((touchedKeys, at, { told }) => {
       if (told) use(touchedKeys, at, told, 0);
     });
   }
@@ -170,15 +218,10 @@ export class MapMirror {
   }
 
   /** Tells a put unless the key was touched, which is settled at the walk's end. */
-  #tellPut(
-    keys: Buffer,
-    values: Buffer,
-    index: number,
-    previous?: { values: Buffer; at: number },
-  ): void {
-    const { keySize, valueStride } = this.#layout;
+  #tellPut(keys: Buffer, index: number, value: ValueAt, previous: Previous): void {
+    const { keySize } = this.#layout;
     if (this.#touched.find(keys, index * keySize)) return;
-    this.#changes.put(keys, index * keySize, { values, at: index * valueStride }, previous);
+    this.#changes.put(keys, index * keySize, value, previous);
   }
 
   #noteTouched(keys: Buffer, values: Buffer, count: number): void {
@@ -189,6 +232,15 @@ export class MapMirror {
       if (!touched) continue;
       touched.met = Buffer.from(values.subarray(index * valueStride, (index + 1) * valueStride));
     }
+  }
+
+  /** What the walk has met is what it took: not what lies there by now. */
+  #noteTouchedInPlace(): void {
+    const { values, stride } = this.#shadow;
+    this.#touched.visit((keys, keyAt, touched) => {
+      const at = indexAt(keys, keyAt) * stride;
+      touched.met = Buffer.from(values.subarray(at, at + this.#layout.valueStride));
+    });
   }
 
   /** Puts walk and shadow in step again; answers how many elements of the walk it took. */
@@ -225,6 +277,13 @@ export class MapMirror {
     this.#lost.setValue(this.#lost.add(keys, keyAt), values, valueAt);
   }
 
+  /** What the walk found first and a look told meanwhile is not told again. */
+  #forgetOvertaken(): void {
+    if (this.#touched.isEmpty) return;
+    const isTouched = (keys: Buffer, at: number) => this.#touched.find(keys, at) !== undefined;
+    this.#changes = this.#changes.withoutPuts(isTouched);
+  }
+
   /** What was found is new, or has moved from where it was lost. */
   #tellFound(): void {
     const { keySize, valueStride } = this.#layout;
@@ -232,10 +291,10 @@ export class MapMirror {
     for (let number = 0; number < size; number++) {
       const lost = this.#lost.find(keys, number * keySize);
       if (lost < 0) {
-        this.#tellPut(keys, values, number);
+        this.#tellPut(keys, number, { values, at: number * valueStride }, "absent");
       } else if (!this.#lost.hasValue(lost, values, number * valueStride)) {
         const previous = { values: this.#lost.values, at: lost * valueStride };
-        this.#tellPut(keys, values, number, previous);
+        this.#tellPut(keys, number, { values, at: number * valueStride }, previous);
       }
     }
   }
@@ -251,14 +310,32 @@ export class MapMirror {
       if (this.#found.find(keys, keyAt) >= 0) continue;
       const previous = { values, at: number * valueStride };
       const value = reader.read(keys, keyAt);
-      if (value) {
-        this.#shadow.insert(keys.subarray(keyAt), value, 0, 1);
-        if (this.#lost.hasValue(number, value, 0)) continue;
-        if (this.#touched.find(keys, keyAt)) continue;
-        this.#changes.put(keys, keyAt, { values: value, at: 0 }, previous);
-      } else if (!this.#touched.find(keys, keyAt)) {
+      const touched = this.#touched.find(keys, keyAt);
+      if (value) this.#shadow.insert(keys.subarray(keyAt), value, 0, 1);
+      if (touched) {
+        touched.met = value && Buffer.from(value);
+      } else if (!value) {
         this.#changes.delete(keys, keyAt, previous);
+      } else if (!this.#lost.hasValue(number, value, 0)) {
+        this.#changes.put(keys, keyAt, { values: value, at: 0 }, previous);
       }
     }
   }
+
+  /** What was touched and not met is not there, if the map says so; otherwise it is met. */
+  #lookForTouched(reader: ExactReader): void {
+    this.#touched.visit((keys, keyAt, touched) => {
+      if (touched.met || !touched.isOld) return;
+      const value = reader.read(keys, keyAt);
+      if (!value) return;
+      this.#shadow.insert(keys.subarray(keyAt), value, 0, 1);
+      touched.met = Buffer.from(value);
+    });
+  }
+}
+
+/** What was told of a key, as far as it is known without the shadow. */
+function toldBefore(touched: Touched | undefined): Previous {
+  if (!touched) return undefined;
+  return touched.told ? { values: touched.told, at: 0 } : "absent";
 }

@@ -1,4 +1,5 @@
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import { z } from "zod";
 
 /** What a resume token says: where a stream of one map stood. */
 export interface StreamPosition {
@@ -20,10 +21,12 @@ const MAC_BYTES = 16;
  */
 export class ResumeTokens {
   readonly #key: Buffer;
+  readonly #bootId: string;
 
   /** @param key secret of this host, the same over restarts of the daemon */
-  constructor(key: Buffer) {
+  constructor(key: Buffer, bootId: string) {
     this.#key = key;
+    this.#bootId = bootId;
   }
 
   /** The token of a position. */
@@ -33,19 +36,31 @@ export class ResumeTokens {
     return Buffer.concat([this.#mac(payload), payload]);
   }
 
-  /** The position of a token; undefined for bytes that this host did not make. */
+  /**
+   * The position of a token; undefined for bytes that are none. The key can be lost with
+   * a boot, so a token that says it is of another one is believed: it leads nowhere.
+   */
   open(token: Uint8Array): StreamPosition | undefined {
-    const mac = token.subarray(0, MAC_BYTES);
     const payload = token.subarray(MAC_BYTES);
-    if (mac.length < MAC_BYTES || !timingSafeEqual(mac, this.#mac(payload))) return undefined;
-    const [bootId, epoch, mapId, definition, revision] = JSON.parse(
-      Buffer.from(payload).toString(),
-    ) as [string, string, number, string, number];
-    return { bootId, epoch, mapId, definition, revision };
+    const position = positionOf(payload);
+    if (!position || position.bootId !== this.#bootId) return position;
+    return timingSafeEqual(token.subarray(0, MAC_BYTES), this.#mac(payload)) ? position : undefined;
   }
 
   #mac(payload: Uint8Array): Buffer {
     return createHmac("sha256", this.#key).update(payload).digest().subarray(0, MAC_BYTES);
+  }
+}
+
+const payloadSchema = z.tuple([z.uuid(), z.hex(), z.int(), z.hex(), z.int()]);
+
+function positionOf(payload: Uint8Array): StreamPosition | undefined {
+  try {
+    const parts = payloadSchema.parse(JSON.parse(Buffer.from(payload).toString()));
+    const [bootId, epoch, mapId, definition, revision] = parts;
+    return { bootId, epoch, mapId, definition, revision };
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,5 +1,17 @@
+import { LazyMemory } from "../kernel/index.js";
+import type { ValueAt } from "./changes.js";
+
 /** Elements compared at once before single ones are looked at. */
 const BLOCK = 64;
+
+/** Elements whose values are compared at once; where they differ it is halved, down to one. */
+const VALUE_BLOCK = 4096;
+
+/**
+ * An element whose value differs: its number in the column that was compared, its value,
+ * which is valid until the call returns, and the place of the value before.
+ */
+type OnDifferent = (index: number, value: Buffer, before: ValueAt) => void;
 
 /**
  * The elements of a map as they were told, in the order of the kernel's last walk: two
@@ -10,11 +22,17 @@ const BLOCK = 64;
  * it has yet to meet stands after it.
  */
 export class Shadow {
+  /** Bytes from one value to the next. */
+  readonly stride: number;
   readonly #keySize: number;
-  readonly #stride: number;
-  #keys: Buffer;
-  #values: Buffer;
+  readonly #valueSize: number;
+  /** A value that others may write while it is looked at is taken here, once. */
+  readonly #taken: Buffer;
+  #keyMemory: LazyMemory;
+  #valueMemory: LazyMemory;
   #capacity: number;
+  /** Elements that memory was written for. */
+  #touched = 0;
   /** Elements before the gap. */
   #passed = 0;
   /** Number of the first element after the gap. */
@@ -22,12 +40,15 @@ export class Shadow {
   /** Number past the last element. */
   #end = 0;
 
-  constructor(keySize: number, stride: number) {
+  /** @param stride bytes from one value to the next, in the columns that it is given too */
+  constructor(keySize: number, valueSize: number, stride = valueSize) {
     this.#keySize = keySize;
-    this.#stride = stride;
+    this.#valueSize = valueSize;
+    this.stride = stride;
+    this.#taken = Buffer.alloc(stride);
     this.#capacity = BLOCK;
-    this.#keys = Buffer.allocUnsafeSlow(this.#capacity * keySize);
-    this.#values = Buffer.allocUnsafeSlow(this.#capacity * stride);
+    this.#keyMemory = LazyMemory.take(this.#capacity * keySize);
+    this.#valueMemory = LazyMemory.take(this.#capacity * stride);
   }
 
   /** Elements, between walks. */
@@ -37,17 +58,23 @@ export class Shadow {
 
   /** Column of keys, between walks. */
   get keys(): Buffer {
-    return this.#keys.subarray(0, this.#end * this.#keySize);
+    return this.#keyMemory.bytes.subarray(0, this.#end * this.#keySize);
   }
 
   /** Column of values, between walks. */
   get values(): Buffer {
-    return this.#values.subarray(0, this.#end * this.#stride);
+    return this.#valueMemory.bytes.subarray(0, this.#end * this.stride);
   }
 
-  /** Bytes of memory it takes. */
+  /** Bytes of memory it takes, up to whole pages. */
   get bytes(): number {
-    return this.#keys.length + this.#values.length;
+    return this.#touched * (this.#keySize + this.stride);
+  }
+
+  /** Gives the memory back. */
+  release(): void {
+    this.#keyMemory.release();
+    this.#valueMemory.release();
   }
 
   /** Starts a walk. */
@@ -61,7 +88,7 @@ export class Shadow {
     this.#end = this.#passed;
     this.#ahead = this.#passed;
     // Memory is bounded by what is promised for each element.
-    if (this.#capacity > this.#end + (this.#end >> 3) + BLOCK) this.#resize(this.#end);
+    if (this.#touched > this.#end + (this.#end >> 3) + BLOCK) this.#trim();
   }
 
   /** Elements that the walk has yet to meet. */
@@ -87,25 +114,14 @@ export class Shadow {
   }
 
   /**
-   * Calls back for each of the next `count` elements whose value differs from that of a
-   * column, with its number there and the place of the old value, then takes over the
-   * column's values and passes the elements.
+   * Passes the next `count` elements: calls back for each whose value differs from that of
+   * a column, and takes the column's value over. The column may be written meanwhile.
    */
-  pass(
-    values: Buffer,
-    from: number,
-    count: number,
-    onDifferent: (index: number, oldValues: Buffer, oldAt: number) => void,
-  ): void {
-    for (let done = 0; done < count; done += 4096) {
-      this.#compareValues(values, from + done, done, Math.min(4096, count - done), onDifferent);
+  pass(values: Buffer, from: number, count: number, onDifferent: OnDifferent): void {
+    for (let done = 0; done < count; done += VALUE_BLOCK) {
+      const block = Math.min(VALUE_BLOCK, count - done);
+      this.#compareValues(values, from + done, done, block, onDifferent);
     }
-    values.copy(
-      this.#values,
-      this.#ahead * this.#stride,
-      from * this.#stride,
-      (from + count) * this.#stride,
-    );
     this.#move(count);
   }
 
@@ -113,18 +129,19 @@ export class Shadow {
   insert(keys: Buffer, values: Buffer, from: number, count: number): void {
     if (this.#ahead - this.#passed < count) this.#openGap(count);
     keys.copy(
-      this.#keys,
+      this.#keyMemory.bytes,
       this.#passed * this.#keySize,
       from * this.#keySize,
       (from + count) * this.#keySize,
     );
     values.copy(
-      this.#values,
-      this.#passed * this.#stride,
-      from * this.#stride,
-      (from + count) * this.#stride,
+      this.#valueMemory.bytes,
+      this.#passed * this.stride,
+      from * this.stride,
+      (from + count) * this.stride,
     );
     this.#passed += count;
+    this.#touched = Math.max(this.#touched, this.#passed);
   }
 
   /** Takes out the next `count` elements; calls back for each before. */
@@ -133,7 +150,12 @@ export class Shadow {
     onSkipped: (keys: Buffer, keyAt: number, values: Buffer, valueAt: number) => void,
   ): void {
     for (let index = this.#ahead; index < this.#ahead + count; index++) {
-      onSkipped(this.#keys, index * this.#keySize, this.#values, index * this.#stride);
+      onSkipped(
+        this.#keyMemory.bytes,
+        index * this.#keySize,
+        this.#valueMemory.bytes,
+        index * this.stride,
+      );
     }
     this.#ahead += count;
   }
@@ -144,7 +166,7 @@ export class Shadow {
     const bytes = count * this.#keySize;
     const at = from * this.#keySize;
     if (at + bytes > keys.length) return false;
-    return this.#keys.compare(keys, at, at + bytes, start, start + bytes) === 0;
+    return this.#keyMemory.bytes.compare(keys, at, at + bytes, start, start + bytes) === 0;
   }
 
   /** Compares as memory in halves, down to the elements that differ. */
@@ -153,14 +175,14 @@ export class Shadow {
     from: number,
     distance: number,
     count: number,
-    onDifferent: (index: number, oldValues: Buffer, oldAt: number) => void,
+    onDifferent: OnDifferent,
   ): void {
-    const start = (this.#ahead + distance) * this.#stride;
-    const at = from * this.#stride;
-    const bytes = count * this.#stride;
-    if (this.#values.compare(values, at, at + bytes, start, start + bytes) === 0) return;
+    const start = (this.#ahead + distance) * this.stride;
+    const at = from * this.stride;
+    const bytes = count * this.stride;
+    if (this.#valueMemory.bytes.compare(values, at, at + bytes, start, start + bytes) === 0) return;
     if (count === 1) {
-      onDifferent(from, this.#values, start);
+      this.#takeValue(values, from, start, onDifferent);
       return;
     }
     const half = count >> 1;
@@ -168,18 +190,28 @@ export class Shadow {
     this.#compareValues(values, from + half, distance + half, count - half, onDifferent);
   }
 
+  #takeValue(values: Buffer, index: number, beforeAt: number, onDifferent: OnDifferent): void {
+    const [taken, size] = [this.#taken, this.#valueSize];
+    values.copy(taken, 0, index * this.stride, (index + 1) * this.stride);
+    // What differed may have changed back, or lie behind the value.
+    if (taken.compare(this.#valueMemory.bytes, beforeAt, beforeAt + size, 0, size) !== 0) {
+      onDifferent(index, taken, { values: this.#valueMemory.bytes, at: beforeAt });
+    }
+    taken.copy(this.#valueMemory.bytes, beforeAt);
+  }
+
   #move(count: number): void {
     const [to, from] = [this.#passed, this.#ahead];
     if (to !== from) {
-      this.#keys.copyWithin(
+      this.#keyMemory.bytes.copyWithin(
         to * this.#keySize,
         from * this.#keySize,
         (from + count) * this.#keySize,
       );
-      this.#values.copyWithin(
-        to * this.#stride,
-        from * this.#stride,
-        (from + count) * this.#stride,
+      this.#valueMemory.bytes.copyWithin(
+        to * this.stride,
+        from * this.stride,
+        (from + count) * this.stride,
       );
     }
     this.#passed += count;
@@ -193,21 +225,38 @@ export class Shadow {
     const needed = this.#end + shift;
     if (needed > this.#capacity) this.#resize(Math.max(needed, this.#capacity * 2));
     const [from, to] = [this.#ahead, this.#ahead + shift];
-    this.#keys.copyWithin(to * this.#keySize, from * this.#keySize, this.#end * this.#keySize);
-    this.#values.copyWithin(to * this.#stride, from * this.#stride, this.#end * this.#stride);
+    this.#keyMemory.bytes.copyWithin(
+      to * this.#keySize,
+      from * this.#keySize,
+      this.#end * this.#keySize,
+    );
+    this.#valueMemory.bytes.copyWithin(
+      to * this.stride,
+      from * this.stride,
+      this.#end * this.stride,
+    );
     this.#ahead += shift;
     this.#end += shift;
+    this.#touched = Math.max(this.#touched, this.#end);
+  }
+
+  #trim(): void {
+    this.#touched = this.#end;
+    this.#keyMemory.trim(this.#end * this.#keySize);
+    this.#valueMemory.trim(this.#end * this.stride);
   }
 
   #resize(capacity: number): void {
     this.#capacity = capacity;
-    this.#keys = resized(this.#keys, capacity * this.#keySize);
-    this.#values = resized(this.#values, capacity * this.#stride);
+    this.#keyMemory = resized(this.#keyMemory, this.#end * this.#keySize, capacity * this.#keySize);
+    this.#valueMemory = resized(this.#valueMemory, this.#end * this.stride, capacity * this.stride);
   }
 }
 
-function resized(buffer: Buffer, size: number): Buffer {
-  const other = Buffer.allocUnsafeSlow(size);
-  buffer.copy(other);
-  return other;
+/** More memory with the same first bytes. */
+function resized(memory: LazyMemory, used: number, size: number): LazyMemory {
+  const larger = LazyMemory.take(size);
+  memory.bytes.copy(larger.bytes, 0, 0, used);
+  memory.release();
+  return larger;
 }

@@ -62,10 +62,10 @@ export class TouchedKeys {
     }
   }
 
-  /** Calls back for each key with what was told of it. */
-  visit(use: (keys: Buffer, keyAt: number, told: Buffer | undefined) => void): void {
-    for (const [number, { told }] of this.#entries.entries()) {
-      use(this.#index.keys, number * this.#keySize, told);
+  /** Calls back for each key. */
+  visit(use: (keys: Buffer, keyAt: number, entry: Touched) => void): void {
+    for (const [number, entry] of this.#entries.entries()) {
+      use(this.#index.keys, number * this.#keySize, entry);
     }
   }
 }

@@ -3,6 +3,7 @@ import {
   checkFilter,
   checkKey,
   checkKeys,
+  checkKeysInRange,
   clearHostBits,
   compileFilter,
   fieldError,
@@ -26,6 +27,7 @@ export function checkWatchFilter(
   checkFilter({ keyPrefix: filter.keyPrefix, keyRange: filter.keyRange }, layout);
   if (filter.keys) {
     checkKeys(filter.keys, Math.ceil(filter.keys.length / layout.keySize), layout, "filter.keys");
+    checkKeysInRange(filter.keys, layout, keyKind, "filter.keys");
   }
   if (!filter.coveredBy) return;
   if (keyKind !== "prefix") {
@@ -36,6 +38,7 @@ export function checkWatchFilter(
     );
   }
   checkKey(filter.coveredBy, layout, "filter.covered_by");
+  checkKeysInRange(filter.coveredBy, layout, keyKind, "filter.covered_by");
 }
 
 /** The chooser that a filter is; undefined where it chooses everything. */

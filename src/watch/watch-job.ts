@@ -1,9 +1,11 @@
-import { EpollWaiter } from "../kernel/index.js";
-import { type JobContext, MAX_RESTARTS, openSource, stretchFor } from "../maps/index.js";
+import { EpollWaiter, threadCpuMs } from "../kernel/index.js";
+import type { JobContext, ScanTarget } from "../maps/index.js";
 import { asBuffer, type ChangeLog, type Changes, changesBuffers, memoryOf } from "./changes.js";
+import { CommandReader } from "./command-reader.js";
 import { ExactReader } from "./exact-reader.js";
 import { GrowingColumn } from "./growing-column.js";
 import { MapMirror } from "./map-mirror.js";
+import { MapWalks } from "./map-walk.js";
 import { MapTracer } from "./trace/map-tracer.js";
 import type { Scan, Source, WatchArgs, WatchCommand, WatchReport } from "./watch-protocol.js";
 
@@ -14,7 +16,7 @@ const CHUNK_BYTES = 1 << 18;
 export async function watchJob(args: WatchArgs, context: JobContext): Promise<void> {
   const job = new WatchJob(args, context);
   try {
-    for await (const command of context.inputs<WatchCommand>()) await job.obey(command);
+    await job.run();
   } finally {
     job.close();
   }
@@ -23,22 +25,34 @@ export async function watchJob(args: WatchArgs, context: JobContext): Promise<vo
 class WatchJob {
   readonly #args: WatchArgs;
   readonly #context: JobContext;
+  readonly #commands: CommandReader;
   readonly #mirror: MapMirror;
+  readonly #walks: MapWalks;
   #tracer: MapTracer | undefined;
   #waiter: EpollWaiter | undefined;
 
   constructor(args: WatchArgs, context: JobContext) {
     this.#args = args;
     this.#context = context;
+    this.#commands = new CommandReader(context.inputs<WatchCommand>());
     this.#mirror = new MapMirror(args.target.layout, args.target.keyKind);
+    this.#walks = new MapWalks(args.dedupMemoryBytes);
   }
 
-  obey(command: WatchCommand): Promise<void> {
+  async run(): Promise<void> {
+    for (;;) {
+      const command = await this.#commands.next();
+      if (!command) return;
+      await this.#obey(command);
+    }
+  }
+
+  #obey(command: WatchCommand): Promise<void> {
     switch (command.type) {
       case "scan":
         return this.#scan(command.fd);
       case "look":
-        return this.#look(command.fd, command.keys);
+        return this.#look(command);
       case "snapshot":
         return this.#snapshot();
       case "trace":
@@ -49,40 +63,54 @@ class WatchJob {
   close(): void {
     this.#tracer?.close();
     this.#waiter?.close();
+    this.#mirror.release();
   }
 
   async #scan(fd: number): Promise<void> {
-    const mirror = this.#mirror;
     const target = { ...this.#args.target, fd };
-    const clock = new ScanClock(mirror);
-    const source = openSource(target, {
-      stretch: stretchFor(target.layout),
-      dedupMemoryBytes: this.#args.dedupMemoryBytes,
-      maxRestarts: MAX_RESTARTS,
-    });
+    const clock = new ScanClock(this.#mirror);
     const reader = new ExactReader(target);
     try {
-      mirror.startWalk();
-      while (clock.measure(() => source.next())) {
-        clock.measure(() => mirror.meet(source));
-        await this.#context.turn();
-      }
-      // Traced calls that the walk has seen the effect of must not be told after it.
-      this.#tracer?.absorb();
-      const log = clock.measure(() => mirror.finishWalk(reader));
-      const complete = source.stats.incomplete === undefined;
-      await this.#report("scanned", clock.finish(complete), log);
+      const { log, isComplete } = await this.#walk(target, reader, clock);
+      await this.#report("scanned", clock.finish(isComplete), log);
     } finally {
       reader.release();
-      source.release();
     }
   }
 
-  async #look(fd: number, keys: Uint8Array): Promise<void> {
+  /** Walks over the map; looks that are asked for meanwhile do not wait for its end. */
+  async #walk(target: ScanTarget, reader: ExactReader, clock: ScanClock) {
+    const mirror = this.#mirror;
+    const walk = clock.measure(() => this.#walks.start(target));
+    try {
+      // What was traced before the walk is older than what the walk meets.
+      this.#tracer?.absorb();
+      mirror.startWalk();
+      while (clock.measure(() => walk.step(mirror))) {
+        await this.#context.turn();
+        await this.#lookMeanwhile();
+      }
+      // Traced calls that the walk has seen the effect of must not be told after it.
+      this.#tracer?.absorb();
+      this.#tracer?.reconcile();
+      const log = clock.measure(() => mirror.finishWalk(reader));
+      return { log, isComplete: walk.isComplete };
+    } finally {
+      clock.measure(() => walk.release());
+    }
+  }
+
+  async #lookMeanwhile(): Promise<void> {
+    for (let look = this.#commands.takeLook(); look; look = this.#commands.takeLook()) {
+      await this.#look(look);
+    }
+  }
+
+  async #look({ fd, keys, writers }: WatchCommand & { type: "look" }): Promise<void> {
     const clock = new ScanClock(this.#mirror);
     const reader = new ExactReader({ ...this.#args.target, fd });
     try {
-      const log = clock.measure(() => this.#mirror.look(asBuffer(keys), reader));
+      const log = clock.measure(() => this.#mirror.look(asBuffer(keys), reader, writers));
       await this.#report("looked", clock.finish(true), log);
     } finally {
       reader.release();
@@ -155,13 +183,13 @@ class SnapshotChunks {
   take() {
     return this.#full.map(({ count, keys, values }) => ({
       count,
-      keys: keys.bytes,
-      values: values.bytes,
+      keys: keys.take(),
+      values: values.take(),
     }));
   }
 }
 
-/** Tells when a look at a map was, and how long it kept the thread. */
+/** Tells when a look at a map was, and what CPU time it took. */
 class ScanClock {
   readonly #startedMs = Date.now();
   readonly #mirror: MapMirror;
@@ -172,18 +200,19 @@ class ScanClock {
   }
 
   measure<T>(work: () => T): T {
-    const started = performance.now();
+    const before = threadCpuMs();
     try {
       return work();
     } finally {
-      this.#busyMs += performance.now() - started;
+      this.#busyMs += threadCpuMs() - before;
     }
   }
 
   finish(complete: boolean): Scan {
     return {
       startedMs: this.#startedMs,
-      finishedMs: Date.now(),
+      // The clock tells whole milliseconds: what was just seen was seen before the next.
+      finishedMs: Date.now() + 1,
       busyMs: this.#busyMs,
       complete,
       shadowBytes: this.#mirror.bytes,

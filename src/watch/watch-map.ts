@@ -5,26 +5,18 @@ import {
   isKeyless,
   MapError,
   type MapHost,
-  type MapRecord,
+  type MapRef,
   type OpenMap,
   openMap,
-  recordOf,
   requireWalkable,
 } from "../maps/index.js";
-import { EventView } from "./event-view.js";
-import type { MapFeed, Snapshot } from "./map-feed.js";
+import { MapStream, type StreamContext } from "./map-stream.js";
 import { definitionOf, type StreamPosition } from "./resume-token.js";
-import { checkWatchFilter, compileWatchFilter } from "./watch-filter.js";
-import type { FeedLease, WatchHub } from "./watch-hub.js";
-import type { Scan } from "./watch-protocol.js";
-import type { ResyncReason, WatchItem, WatchRequest } from "./watch-request.js";
+import { checkWatchFilter } from "./watch-filter.js";
+import type { WatchHub } from "./watch-hub.js";
+import type { WatchItem, WatchRequest } from "./watch-request.js";
 
-const DEFAULT_BOOKMARK_MS = 10_000;
-
-/** After changes a bookmark follows soon, so that little is told again after a cut. */
-const BOOKMARK_AFTER_CHANGES_MS = 200;
-
-/** How often a pin, name or hold whose map is gone is looked at for another. */
+/** How often a pin, name or hold is looked at for another map. */
 const FOLLOW_INTERVAL_MS = 500;
 
 /**
@@ -43,10 +35,11 @@ export async function* watchMap(
     request.previousValues,
   ]);
   let resume = readToken(hub, request, definition);
+  const isReplaced = replacementCheck(hub.host, request);
+  const context = { hub, request, definition, signal, isReplaced };
   let map: OpenMap | undefined = await openMap(hub.host, request.map);
   for (let isFirst = true; map; isFirst = false) {
-    const stream = new MapStream(hub, map, request, definition, signal);
-    yield* stream.run(isFirst ? resume : undefined, !isFirst);
+    yield* openStream(context, map).run(isFirst ? resume : undefined, !isFirst);
     resume = undefined;
     map = request.follow ? await successorOf(hub.host, request, signal) : undefined;
   }
@@ -59,11 +52,48 @@ function readToken(
 ): StreamPosition | undefined {
   if (typeof start === "string") return undefined;
   const position = hub.tokens.open(start.resumeToken);
-  if (position?.definition === definition) return position;
+  const isOfThisBoot = position?.bootId === hub.host.identity.bootId;
+  if (position && (!isOfThisBoot || position.definition === definition)) return position;
   const why = position
     ? "it belongs to a request with another filter, columns or view"
     : "no daemon of this host made it";
   throw fieldError("RESUME_TOKEN_INVALID", "resume_token", why);
+}
+
+/** Takes over the open map, and closes it. */
+function openStream(context: StreamContext, map: OpenMap): MapStream {
+  try {
+    const keyKind = checkRequest(context.hub.host, map, context.request);
+    return new MapStream(context, map, keyKind);
+  } finally {
+    map.close();
+  }
+}
+
+/**
+ * Tells whether a pin or hold that is followed stands for another map by now, as when a
+ * new program is loaded while the old one still runs. Looks at most every
+ * {@link FOLLOW_INTERVAL_MS}.
+ */
+function replacementCheck(host: MapHost, { map, follow }: WatchRequest) {
+  let due = 0;
+  return async (mapId: number): Promise<boolean> => {
+    const isNamedByPath = map.by === "pinPath" || map.by === "held";
+    if (!follow || !isNamedByPath || performance.now() < due) return false;
+    due = performance.now() + FOLLOW_INTERVAL_MS;
+    return ((await idOf(host, map)) ?? mapId) !== mapId;
+  };
+}
+
+/** The id of the map that a reference names; undefined where it names none. */
+async function idOf(host: MapHost, ref: MapRef): Promise<number | undefined> {
+  try {
+    const map = await openMap(host, ref);
+    map.close();
+    return map.info.id;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The map that the reference names next; waits for it. */
@@ -81,222 +111,6 @@ async function successorOf(
     }
     await sleep(FOLLOW_INTERVAL_MS, undefined, { signal });
   }
-}
-
-/** The part of a watch that concerns one map, from its first scan to its end. */
-class MapStream {
-  readonly #hub: WatchHub;
-  readonly #request: WatchRequest;
-  readonly #definition: string;
-  readonly #signal: AbortSignal;
-  readonly #record: MapRecord;
-  readonly #view: EventView;
-  readonly #lease: FeedLease;
-  readonly #feed: MapFeed;
-  readonly #bookmarkMs: number;
-  #tellsEveryCall = false;
-  #revision = 0;
-  #bookmarkDue = 0;
-
-  /** Takes over the open map, and closes it: the feed opens it for each look. */
-  constructor(
-    hub: WatchHub,
-    map: OpenMap,
-    request: WatchRequest,
-    definition: string,
-    signal: AbortSignal,
-  ) {
-    this.#hub = hub;
-    this.#request = request;
-    this.#definition = definition;
-    this.#signal = signal;
-    this.#bookmarkMs = request.bookmarkIntervalMs ?? DEFAULT_BOOKMARK_MS;
-    try {
-      const keyKind = checkRequest(hub.host, map, request);
-      this.#record = recordOf(hub.host, map);
-      const isChosen = compileWatchFilter(request.filter, map.layout, keyKind);
-      this.#view = new EventView(map.layout, isChosen, request);
-      this.#lease = hub.join(map);
-    } finally {
-      map.close();
-    }
-    this.#feed = this.#lease.feed;
-  }
-
-  async *run(resume: StreamPosition | undefined, isRecreated: boolean): AsyncGenerator<WatchItem> {
-    try {
-      if (isRecreated) yield resync("map_recreated");
-      await this.#chooseSource();
-      yield this.#created();
-      if (!(await this.#firstScan())) return yield* this.#gone();
-      yield* this.#start(resume, isRecreated);
-      yield* this.#follow();
-    } finally {
-      this.#lease.release();
-    }
-  }
-
-  /** Starts to trace where that is asked for, and asks for scans as often as is needed. */
-  async #chooseSource(): Promise<void> {
-    const { fidelity, pollIntervalMs } = this.#request;
-    const { defaultIntervalMs, tracedIntervalMs } = this.#hub.limits;
-    const source = fidelity === "latest" ? this.#feed.source : await this.#feed.trace();
-    const isTraced = source.kind === "trace";
-    if (fidelity === "every_call" && !isTraced) {
-      throw new MapError(
-        "FIDELITY_NOT_AVAILABLE",
-        `map ${this.#feed.id}: not every call can be told, because ${source.reason}; ask for LATEST or BEST_AVAILABLE`,
-        { metadata: { map: String(this.#feed.id), source: source.kind } },
-      );
-    }
-    this.#tellsEveryCall = isTraced && fidelity !== "latest";
-    this.#lease.want(pollIntervalMs ?? (isTraced ? tracedIntervalMs : defaultIntervalMs));
-  }
-
-  #created(): WatchItem {
-    return {
-      kind: "created",
-      map: this.#record,
-      valueStride: this.#view.valueStride,
-      source: this.#feed.source,
-      fidelity: this.#tellsEveryCall ? "every_call" : "latest",
-      intervalMs: this.#feed.schedule.intervalMs,
-      epoch: this.#hub.epoch,
-    };
-  }
-
-  /** Waits for the feed's first scan; false where the map has gone before. */
-  async #firstScan(): Promise<boolean> {
-    while (!this.#feed.lastScan) {
-      if (this.#hasEnded()) return false;
-      await this.#news(Number.POSITIVE_INFINITY);
-    }
-    return true;
-  }
-
-  async *#start(
-    resume: StreamPosition | undefined,
-    isRecreated: boolean,
-  ): AsyncGenerator<WatchItem> {
-    const refusal = resume && this.#whyNotResume(resume);
-    if (resume && !refusal) {
-      this.#revision = resume.revision;
-    } else if (refusal) {
-      yield* this.#startOver(refusal);
-    } else if (this.#request.start === "updates" && !isRecreated) {
-      this.#revision = this.#feed.history.latest;
-    } else {
-      yield* this.#snapshot();
-    }
-  }
-
-  #whyNotResume(position: StreamPosition): ResyncReason | undefined {
-    const { bootId } = this.#hub.host.identity;
-    const epoch = this.#hub.epoch.toString("hex");
-    if (position.bootId !== bootId || position.epoch !== epoch) return "epoch_changed";
-    if (position.mapId !== this.#feed.id) return "map_recreated";
-    return this.#feed.history.after(position.revision) ? undefined : "history_expired";
-  }
-
-  async *#startOver(reason: ResyncReason, lost = 0): AsyncGenerator<WatchItem> {
-    yield resync(reason, lost);
-    yield* this.#snapshot();
-  }
-
-  async *#snapshot(): AsyncGenerator<WatchItem> {
-    const snapshot: Snapshot | undefined = await this.#feed.snapshot();
-    if (!snapshot) return; // the feed has ended, which is told next
-    const { revision, scan } = snapshot;
-    for (const chunk of snapshot.chunks) {
-      for (const events of this.#view.ofSnapshot(chunk, revision, scan)) {
-        yield { kind: "events", events };
-      }
-    }
-    this.#revision = revision;
-    yield this.#bookmark(scan, true);
-  }
-
-  /** Tells changes until the map is gone. */
-  async *#follow(): AsyncGenerator<WatchItem> {
-    for (;;) {
-      const revisions = this.#feed.history.after(this.#revision);
-      if (!revisions) {
-        // The reader was slower than the history is long.
-        yield* this.#startOver("overflow");
-        if (this.#hasEnded()) return yield* this.#gone();
-        continue;
-      }
-      const lost = revisions.reduce((sum, revision) => sum + revision.lost, 0);
-      if (this.#tellsEveryCall && lost > 0) {
-        yield* this.#startOver("trace_lost", lost);
-        continue;
-      }
-      this.#revision = this.#feed.history.latest;
-      const messages = this.#tellsEveryCall
-        ? revisions.flatMap((revision) => this.#view.ofRevision(revision))
-        : this.#view.ofRevisions(revisions);
-      for (const events of messages) yield { kind: "events", events };
-      if (messages.length > 0) this.#wantBookmarkWithin(BOOKMARK_AFTER_CHANGES_MS);
-      const { lastScan } = this.#feed;
-      const wait = this.#bookmarkDue - performance.now();
-      if (lastScan && wait <= 0) yield this.#bookmark(lastScan, false);
-      if (this.#feed.history.latest > this.#revision) continue;
-      if (this.#hasEnded()) return yield* this.#gone();
-      await this.#news(Math.max(0, this.#bookmarkDue - performance.now()));
-    }
-  }
-
-  async *#gone(): AsyncGenerator<WatchItem> {
-    yield { kind: "map_gone", id: this.#feed.id };
-  }
-
-  /** Whether the map is gone; throws what else has ended the feed. */
-  #hasEnded(): boolean {
-    this.#signal.throwIfAborted();
-    const { end } = this.#feed;
-    if (end?.error !== undefined) throw end.error;
-    return end !== undefined;
-  }
-
-  #wantBookmarkWithin(ms: number): void {
-    this.#bookmarkDue = Math.min(this.#bookmarkDue, performance.now() + ms);
-  }
-
-  #bookmark(scan: Scan, snapshotDone: boolean): WatchItem {
-    this.#bookmarkDue = performance.now() + this.#bookmarkMs;
-    const resumeToken = this.#hub.tokens.seal({
-      bootId: this.#hub.host.identity.bootId,
-      epoch: this.#hub.epoch.toString("hex"),
-      mapId: this.#feed.id,
-      definition: this.#definition,
-      revision: this.#revision,
-    });
-    const { intervalMs } = this.#feed.schedule;
-    return {
-      kind: "bookmark",
-      resumeToken,
-      revision: this.#revision,
-      snapshotDone,
-      scan,
-      intervalMs,
-    };
-  }
-
-  /** Waits for news of the feed, at most so many milliseconds, or the call's end. */
-  async #news(maxMs: number): Promise<void> {
-    const woken = new AbortController();
-    const signal = AbortSignal.any([this.#signal, woken.signal]);
-    const delay = Math.min(maxMs, 2 ** 31 - 1);
-    try {
-      await Promise.race([this.#feed.bell.next, sleep(delay, undefined, { signal })]);
-    } finally {
-      woken.abort();
-    }
-  }
-}
-
-function resync(reason: ResyncReason, lost = 0): WatchItem {
-  return { kind: "resync", reason, lost };
 }
 
 /** Refuses what cannot be watched; answers what the map's keys are. */

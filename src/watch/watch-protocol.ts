@@ -1,5 +1,5 @@
 import type { ScanTarget } from "../maps/index.js";
-import type { Changes } from "./changes.js";
+import type { Changes, Writer } from "./changes.js";
 
 /**
  * What the main thread asks of a map's watch job, one at a time and in order. `fd` is
@@ -7,7 +7,13 @@ import type { Changes } from "./changes.js";
  */
 export type WatchCommand =
   | { readonly type: "scan"; readonly fd: number }
-  | { readonly type: "look"; readonly fd: number; readonly keys: Uint8Array }
+  | {
+      readonly type: "look";
+      readonly fd: number;
+      readonly keys: Uint8Array;
+      /** Who wrote each, where that is known. */
+      readonly writers?: readonly Writer[] | undefined;
+    }
   | { readonly type: "snapshot" }
   | { readonly type: "trace"; readonly mapId: number };
 
@@ -24,8 +30,14 @@ export type WatchReport =
 export type TraceReport =
   | { readonly type: "traced"; readonly scan: Scan; readonly changes: Changes }
   /** Calls wrote these keys, or where none are given any number of them: look. */
-  | { readonly type: "touched"; readonly keys: Uint8Array | undefined }
-  /** The kernel had no room for so many calls. */
+  | { readonly type: "touched"; readonly keys: undefined }
+  | {
+      readonly type: "touched";
+      readonly keys: Uint8Array;
+      /** Who wrote each. */
+      readonly writers: readonly Writer[];
+    }
+  /** The kernel did not tell so many calls. */
   | { readonly type: "lost"; readonly calls: number };
 
 /** What changes are learnt from, and where it is not the best: why. */
@@ -39,7 +51,7 @@ export interface Source {
 export interface Scan {
   readonly startedMs: number;
   readonly finishedMs: number;
-  /** How long the thread worked on it, in milliseconds. */
+  /** How long the thread was busy with it: CPU time, in milliseconds. */
   readonly busyMs: number;
   /** False where the kernel's walk could not be complete, so additions may be missing. */
   readonly complete: boolean;

@@ -1,4 +1,4 @@
-import type { CpuView, KeyRange, MapRecord, MapRef } from "../maps/index.js";
+import type { CpuView, KeyRange, MapRecord, MapRef, Reading } from "../maps/index.js";
 import type { Writer } from "./changes.js";
 import type { Scan, Source } from "./watch-protocol.js";
 
@@ -24,15 +24,32 @@ export interface WatchRequest {
   readonly previousValues: boolean;
   readonly bookmarkIntervalMs?: number | undefined;
   readonly follow: boolean;
+  /** How keys and values stand in the events; as bytes where absent. */
+  readonly reading?: Reading | undefined;
 }
 
 /** Why a stream starts over. */
-export type ResyncReason =
-  | "history_expired"
-  | "epoch_changed"
-  | "map_recreated"
-  | "overflow"
-  | "trace_lost";
+export const RESYNC_REASONS = [
+  "history_expired",
+  "epoch_changed",
+  "map_recreated",
+  "overflow",
+  "trace_lost",
+] as const;
+
+export type ResyncReason = (typeof RESYNC_REASONS)[number];
+
+/** JSON texts of a message, where they were asked for. */
+export interface WatchTexts {
+  readonly putKeys: readonly string[];
+  /** Absent where no values are sent. */
+  readonly putValues?: readonly string[] | undefined;
+  readonly deleteKeys: readonly string[];
+  /** Of the puts, then of the deletes; empty texts where there was none. */
+  readonly previous?: readonly string[] | undefined;
+  /** The bytes are sent, too. */
+  readonly besideBytes: boolean;
+}
 
 /** Changes as they are sent: keys and values of the request's view. */
 export interface WatchEvents {
@@ -60,7 +77,11 @@ export type WatchItem =
       readonly intervalMs: number;
       readonly epoch: Buffer;
     }
-  | { readonly kind: "events"; readonly events: WatchEvents }
+  | {
+      readonly kind: "events";
+      readonly events: WatchEvents;
+      readonly texts?: WatchTexts | undefined;
+    }
   | {
       readonly kind: "bookmark";
       readonly resumeToken: Buffer;

@@ -1,25 +1,29 @@
 import { onlyMap } from "../completion/map-words.js";
-import type { CliContext } from "../context.js";
 import { ExitCode } from "../exit-code.js";
 import { takeMap } from "../grammar/map-arg.js";
-import type { Words } from "../grammar/words.js";
+import { addConditionOptions, type ConditionOptions, conditionsOf } from "../query-options.js";
+import { addTypingOptions, type TypingOptions, typingOf } from "../typing-options.js";
 import type { Verb } from "../verb.js";
 
-export const count: Verb = {
+type CountOptions = TypingOptions & ConditionOptions;
+
+export const count: Verb<CountOptions> = {
   name: "count",
   usage: "MAP",
   summary: "count the elements on the host, without transferring them",
   examples: [
     ["map count name stats", "elements, room, and how full it is"],
+    ["map count name flows --where 'value.verdict == DROPPED'", "those of which a condition holds"],
     ["-j map count id 5", "for programs"],
   ],
+  addOptions: (command) => addTypingOptions(addConditionOptions(command), false),
   complete: onlyMap,
-  async run(context: CliContext, words: Words): Promise<ExitCode | undefined> {
+  async run(context, words, options): Promise<ExitCode | undefined> {
     const map = context.mapRef(takeMap(words));
     words.expectEnd();
     const progress = context.progress({ label: "counting" });
     const answer = await context.client.maps
-      .countElements({ map }, context.longCall)
+      .countElements({ map, ...queryOf(options) }, context.longCall)
       .finally(() => progress.stop());
     const { count, maxEntries, complete } = answer;
     if (context.json) {
@@ -39,3 +43,9 @@ export const count: Verb = {
     return ExitCode.INCOMPLETE;
   },
 };
+
+function queryOf(options: CountOptions) {
+  const typing = typingOf(options);
+  const filter = conditionsOf(options);
+  return { ...(filter.fields && { filter }), ...(typing && { typing }) };
+}

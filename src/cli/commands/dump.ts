@@ -12,7 +12,12 @@ import { CliError } from "../cli-error.js";
 import { onlyMap } from "../completion/map-words.js";
 import type { CliContext } from "../context.js";
 import { parseCpu } from "../cpu-option.js";
-import { DumpPrinter, type DumpSink, MultiDumpPrinter } from "../dump-printer.js";
+import {
+  DumpPrinter,
+  type DumpPrinterOptions,
+  type DumpSink,
+  MultiDumpPrinter,
+} from "../dump-printer.js";
 import { ExitCode } from "../exit-code.js";
 import { parseDataText } from "../grammar/data.js";
 import { takeMap } from "../grammar/map-arg.js";
@@ -20,9 +25,12 @@ import { parseU32, parseU64 } from "../grammar/number.js";
 import type { Words } from "../grammar/words.js";
 import { getMaps } from "../maps.js";
 import type { Progress } from "../progress.js";
+import { addOrderOptions, conditionsOf, type OrderOptions, orderOf } from "../query-options.js";
+import { typedFormat, typedValues } from "../typed-values.js";
+import { addTypingOptions, type TypingOptions, typingOf } from "../typing-options.js";
 import type { Verb } from "../verb.js";
 
-interface DumpOptions {
+interface DumpOptions extends TypingOptions, OrderOptions {
   readonly limit?: bigint;
   readonly rate?: number;
   readonly prefix?: Uint8Array;
@@ -44,35 +52,45 @@ async function run(
   const arg = takeMap(words);
   words.expectEnd();
   const query = queryOf(options);
-  const singleValue = query.cpuView !== undefined;
-  // Only a name can stand for several maps; for others the dump itself tells of the map.
-  if (arg.by === "name") {
-    const maps = await getMaps(context, arg);
-    if (maps.length > 1) return dumpSeveral(context, maps, query, singleValue);
-  }
+  const maps = await getMaps(context, arg);
+  if (maps.length > 1) return dumpSeveral(context, maps, query, options);
   const progress = dumpProgress(context);
-  const printer = new DumpPrinter(context, singleValue);
-  const summary = await streamDump(
-    context,
-    { ...query, map: context.mapRef(arg) },
-    printer,
-    progress,
-  );
+  const printer = new DumpPrinter(context, printerOptions(context, query, options));
+  const request = { ...query, ...formatOf(maps, options), map: context.mapRef(arg) };
+  const summary = await streamDump(context, request, printer, progress);
   return completeness(context, summary, query);
+}
+
+function printerOptions(
+  context: CliContext,
+  query: DumpQuery,
+  options: DumpOptions,
+): DumpPrinterOptions {
+  return {
+    singleValue: query.cpuView !== undefined,
+    typed: (map) => typedValues(context, map, options),
+  };
+}
+
+/** Conditions and orders are by type, however elements are printed. */
+function formatOf([map]: readonly BpfMap[], options: DumpOptions) {
+  const typing = typingOf(options);
+  return { ...(typing && { typing }), ...(map && typedFormat(map, options)) };
 }
 
 async function dumpSeveral(
   context: CliContext,
   maps: readonly BpfMap[],
   query: DumpQuery,
-  singleValue: boolean,
+  options: DumpOptions,
 ): Promise<ExitCode | undefined> {
   const progress = dumpProgress(context);
-  const printer = new MultiDumpPrinter(context, singleValue);
+  const printer = new MultiDumpPrinter(context, printerOptions(context, query, options));
   let code: ExitCode | undefined;
   await printer.start();
   for (const map of maps) {
-    const request = { ...query, map: context.mapRef({ by: "id", id: map.id }) };
+    const ref = context.mapRef({ by: "id", id: map.id });
+    const request = { ...query, ...formatOf([map], options), map: ref };
     const summary = await streamDump(context, request, printer, progress);
     code = completeness(context, summary, query) ?? code;
   }
@@ -89,10 +107,14 @@ function queryOf(options: DumpOptions): DumpQuery {
   if (options.cpu !== undefined && options.sum !== undefined) {
     throw new CliError("--cpu and --sum exclude each other");
   }
+  const order = orderOf(options);
+  const { prefix } = options;
+  const filter = { ...(prefix && { keyPrefix: prefix }), ...conditionsOf(options) };
   return {
     maxElements: options.limit ?? 0n,
     maxElementsPerSecond: options.rate ?? 0,
-    ...(options.prefix === undefined ? {} : { filter: { keyPrefix: options.prefix } }),
+    filter,
+    ...(order && { order }),
     ...(options.cpu === undefined
       ? {}
       : { cpuView: { view: { case: "cpu", value: options.cpu } } }),
@@ -171,14 +193,17 @@ export const dump: Verb<DumpOptions> = {
   details:
     "It is no snapshot: elements that change meanwhile may be seen before or after the change. " +
     "Exit code 10 where the map changed too fast to be read completely. A name that several maps " +
-    "share dumps all of them.",
+    "share dumps all of them. Elements that have types (BTF) are printed by them.",
   examples: [
     ["map dump id 5", "as text, or as a table on a terminal"],
     ["-j map dump pinned /sys/fs/bpf/stats > stats.json", "for programs, and for `map load`"],
     ["map dump name routes --prefix 'hex 18 00 00 00 0a' --limit 10", "some of them"],
     ["map dump name hits --sum u64", "per-CPU counters added up on the host"],
+    ["map dump name flows --where 'value.bytes > 1000' --by value.bytes --top 10", "the largest"],
+    ["map dump id 7 --types vmlinux --value-type 'struct iphdr'", "by types that the map lacks"],
   ],
-  addOptions: (command) =>
+  addOptions: (command) => {
+    addTypingOptions(addOrderOptions(command));
     command
       .option("--limit <number>", "stop after this many elements", (text) =>
         parseU64(text, "--limit"),
@@ -195,7 +220,8 @@ export const dump: Verb<DumpOptions> = {
           "u32",
           "u64",
         ]),
-      ),
+      );
+  },
   complete: onlyMap,
   run,
 };

@@ -5,6 +5,7 @@ import type { CliContext } from "../context.js";
 import { ExitCode } from "../exit-code.js";
 import { ExportWriter } from "../files/export-writer.js";
 import { writeNewFile } from "../files/new-file.js";
+import { objectTranslation } from "../files/object-translation.js";
 import { takeMap } from "../grammar/map-arg.js";
 import type { Words } from "../grammar/words.js";
 import type { Verb } from "../verb.js";
@@ -19,16 +20,18 @@ async function run(
   words: Words,
   options: ExportOptions,
 ): Promise<ExitCode | undefined> {
-  const map = context.mapRef(takeMap(words));
+  const arg = takeMap(words);
+  const map = context.mapRef(arg);
   const path = words.next("FILE");
   words.expectEnd();
   if (path === "-" && context.isTerminal) {
     throw new CliError("an export is no text for a terminal: give a FILE or a pipe");
   }
   const { host } = await context.client.host.getHost({}, context.call);
+  const translation = await objectTranslation(context, arg);
   const progress = context.progress({ label: "exporting" });
   const exportTo = async (write: (bytes: Uint8Array) => Promise<void>) => {
-    const writer = new ExportWriter(host!, write);
+    const writer = new ExportWriter(host!, write, translation);
     const summary = await streamDump(context, { map }, writer, progress);
     return { summary, count: writer.count };
   };
@@ -66,6 +69,9 @@ export const exportVerb: Verb<ExportOptions> = {
   usage: "MAP FILE",
   summary: "write a map's spec and elements to a file, with a checksum",
   details:
+    "Inner maps are named by their pins where they have any, else by id; programs by id: those " +
+    "are good until the host boots. Sockets, and what the kernel does not tell, cannot be " +
+    "exported.\n" +
     "FILE appears only once it is whole; - is standard output. `map import` reads it. " +
     "Exit code 10 where the map changed too fast to be read completely.",
   examples: [

@@ -1,17 +1,21 @@
+import { Format } from "@bpfmapd/client/proto";
 import { anyOrder, NOTHING } from "../completion/candidates.js";
 import { afterMap } from "../completion/map-words.js";
 import type { CliContext } from "../context.js";
 import { plainHex } from "../format/hex.js";
+import { writeJson } from "../format/json-writer.js";
 import { takeOptionalKey } from "../grammar/element-args.js";
-import { takeMap } from "../grammar/map-arg.js";
+import { type MapArg, takeMap } from "../grammar/map-arg.js";
 import type { Words } from "../grammar/words.js";
 import { getMap } from "../maps.js";
+import { addTypingOptions, type TypingOptions, typingOf } from "../typing-options.js";
 import type { Verb } from "../verb.js";
 
-async function run(context: CliContext, words: Words): Promise<undefined> {
+async function run(context: CliContext, words: Words, options: TypingOptions): Promise<undefined> {
   const arg = takeMap(words);
   const map = await getMap(context, arg);
   const key = takeOptionalKey(words, map);
+  if (key && !(key instanceof Uint8Array)) return nextTyped(context, arg, key.json, options);
   const { nextKey } = await context.client.maps.nextKey(
     { map: context.mapRef(arg), ...(key === undefined ? {} : { key }) },
     context.call,
@@ -32,7 +36,28 @@ async function run(context: CliContext, words: Words): Promise<undefined> {
   });
 }
 
-export const getnext: Verb = {
+/** A key that is given as JSON is answered as JSON. */
+async function nextTyped(
+  context: CliContext,
+  arg: MapArg,
+  jsonKey: string,
+  options: TypingOptions,
+): Promise<undefined> {
+  const typing = typingOf(options);
+  const { nextJsonKey } = await context.client.maps.nextKey(
+    { map: context.mapRef(arg), jsonKey, format: Format.JSON, ...(typing && { typing }) },
+    context.call,
+  );
+  if (!context.json) {
+    await context.out.write(`key:\n${jsonKey}\nnext key:\n${nextJsonKey}\n`);
+    return;
+  }
+  await context.printJson((json) =>
+    writeJson(json, { key: JSON.parse(jsonKey), next_key: JSON.parse(nextJsonKey) }),
+  );
+}
+
+export const getnext: Verb<TypingOptions> = {
   name: "getnext",
   usage: "MAP [key DATA]",
   summary: "print the key after another, or the first one",
@@ -43,6 +68,7 @@ export const getnext: Verb = {
     ["map getnext id 5", "the first key"],
     ["map getnext id 5 key 1 0 0 0", "the key after it"],
   ],
+  addOptions: (command) => addTypingOptions(command, false),
   complete: afterMap(anyOrder({ key: () => NOTHING })),
   run,
 };

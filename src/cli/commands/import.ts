@@ -1,17 +1,14 @@
 import type { FileHandle } from "node:fs/promises";
-import {
-  type Map as BpfMap,
-  ByteOrder,
-  CreateFlag,
-  type MapSpecSchema,
-} from "@bpfmapd/client/proto";
-import type { MessageInitShape } from "@bufbuild/protobuf";
+import { type Map as BpfMap, ByteOrder } from "@bpfmapd/client/proto";
 import { CliError } from "../cli-error.js";
 import { anyOrder, FILES, NOTHING, oneOf } from "../completion/candidates.js";
 import { completeMap } from "../completion/map-words.js";
 import type { CliContext } from "../context.js";
+import type { Chunk } from "../files/chunk-builder.js";
 import { withFile } from "../files/element-file.js";
 import { type CheckedExport, checkExport, readExport } from "../files/export-reader.js";
+import { type SpecChanges, specOf } from "../files/export-spec.js";
+import { importedChunks } from "../files/object-translation.js";
 import { type MapArg, takeMap } from "../grammar/map-arg.js";
 import { mapTypeName } from "../grammar/map-type.js";
 import { parseU32 } from "../grammar/number.js";
@@ -85,11 +82,6 @@ async function importCreate(
   });
 }
 
-interface SpecChanges {
-  name?: string;
-  entries?: number;
-}
-
 /** Takes [name NAME] [entries MAX_ENTRIES]: what the new map shall have otherwise. */
 function takeChanges(words: Words): SpecChanges {
   const changes: SpecChanges = {};
@@ -149,22 +141,6 @@ function refuseOtherSpec(from: BpfMap, to: BpfMap): void {
   }
 }
 
-/**
- * The spec of a map like the exported one. What the contract's Map does not tell
- * cannot come back: the NUMA node, BTF and the template of inner maps.
- */
-function specOf(map: BpfMap, changes: SpecChanges): MessageInitShape<typeof MapSpecSchema> {
-  return {
-    type: map.type,
-    name: changes.name ?? map.name,
-    keySize: map.keySize,
-    valueSize: map.valueSize,
-    maxEntries: changes.entries ?? map.maxEntries,
-    flags: map.flags & ~CreateFlag.NUMA_NODE,
-    mapExtra: map.mapExtra,
-  };
-}
-
 /** The second pass: the elements. */
 async function writeElements(
   context: CliContext,
@@ -179,7 +155,7 @@ async function writeElements(
       context,
       context.mapRef(arg),
       options,
-      readExport(file, checked),
+      elementChunks(context, file, checked),
       (count) => progress.add(count),
     );
     progress.stop();
@@ -187,6 +163,17 @@ async function writeElements(
   } finally {
     progress.stop();
   }
+}
+
+/** The elements as they are written, where kernel objects are named and not numbered. */
+async function* elementChunks(
+  context: CliContext,
+  file: FileHandle,
+  checked: CheckedExport,
+): AsyncGenerator<Chunk, void> {
+  const { host } = await context.client.host.getHost({}, context.call);
+  const sameBoot = host!.bootId === checked.map.bootId;
+  for await (const elements of readExport(file, checked)) yield* importedChunks(elements, sameBoot);
 }
 
 /** Takes back what was made. The error that led here is the one to tell. */

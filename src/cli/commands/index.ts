@@ -1,4 +1,5 @@
 import type { Verb } from "../verb.js";
+import { canI } from "./can-i.js";
 import { clear } from "./clear.js";
 import { count } from "./count.js";
 import { create } from "./create.js";
@@ -14,8 +15,13 @@ import { load } from "./load.js";
 import { lookupVerb, peek } from "./lookup.js";
 import { freeze, pin, unpin } from "./pin.js";
 import { dequeue, pop } from "./pop.js";
+import { recordsVerb } from "./records.js";
+import { schema } from "./schema.js";
 import { list, show } from "./show.js";
+import { top } from "./top.js";
 import { enqueue, push, update } from "./update.js";
+import { watch } from "./watch.js";
+import { writeRecords } from "./write-records.js";
 
 /** Verbs take options of their own kinds; commander gives each what it declared. */
 // biome-ignore lint/suspicious/noExplicitAny: each verb's run fits its own addOptions.
@@ -55,7 +61,15 @@ export const OWN_VERBS: readonly AnyVerb[] = [
   unpin,
   exportVerb,
   importVerb,
+  watch,
+  top,
+  recordsVerb,
+  writeRecords,
+  schema,
 ];
 
 /** The verbs of `bpftool feature`. */
 export const FEATURE_VERBS: readonly AnyVerb[] = [probe];
+
+/** Questions about the daemon's policy. */
+export const AUTH_VERBS: readonly AnyVerb[] = [canI];

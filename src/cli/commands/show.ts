@@ -13,6 +13,7 @@ import type { Verb } from "../verb.js";
 
 interface ShowOptions {
   readonly pids?: boolean;
+  readonly programs?: boolean;
   readonly glob?: string;
   readonly type?: readonly string[];
   readonly held?: boolean;
@@ -27,7 +28,11 @@ async function run(context: CliContext, words: Words, options: ShowOptions): Pro
 }
 
 function detailOf(context: CliContext, options: ShowOptions) {
-  return { pins: context.options.bpffs ?? false, holders: options.pids ?? false };
+  return {
+    pins: context.options.bpffs ?? false,
+    holders: options.pids ?? false,
+    programs: options.programs ?? false,
+  };
 }
 
 async function showNamed(context: CliContext, maps: readonly BpfMap[]): Promise<void> {
@@ -98,6 +103,7 @@ export const show: Verb<ShowOptions> = {
   addOptions: (command) =>
     command
       .option("--pids", "show the processes that have each map open")
+      .option("--programs", "show the programs that use each map")
       .option("--glob <pattern>", "only maps whose name matches, such as 'cilium_*'")
       .option("--type <types...>", "only maps of these types")
       .option("--held", "only maps that the daemon holds")

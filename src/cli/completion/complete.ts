@@ -1,14 +1,15 @@
 import type { Command, Option } from "commander";
 import { SHELLS } from "../commands/completion.js";
-import { BPFTOOL_VERBS, FEATURE_VERBS, OWN_VERBS } from "../commands/index.js";
+import { AUTH_VERBS, BPFTOOL_VERBS, FEATURE_VERBS, OWN_VERBS } from "../commands/index.js";
 import { CliContext } from "../context.js";
 import { expandWords } from "../expand.js";
 import type { GlobalOptions } from "../global-options.js";
+import { MAP_TYPE_NAMES } from "../grammar/map-type.js";
 import type { Terminal } from "../terminal.js";
 import { type Candidate, type Completion, NOTHING, oneOf } from "./candidates.js";
 
 /** Options whose value is the name of a file on this host. */
-const FILE_OPTIONS = ["--tls-ca", "--tls-cert", "--tls-key"];
+const FILE_OPTIONS = ["--tls-ca", "--tls-cert", "--tls-key", "--token-file"];
 
 /**
  * What can stand in place of the last of the words, which is not whole yet. Words are
@@ -103,6 +104,7 @@ function optionWords(program: Command, command: Command): Completion {
 
 function optionValues(option: Option): Completion {
   if (option.argChoices !== undefined) return oneOf(...option.argChoices);
+  if (option.long === "--type") return oneOf(...MAP_TYPE_NAMES);
   return option.long !== undefined && FILE_OPTIONS.includes(option.long)
     ? { candidates: [], files: true }
     : NOTHING;
@@ -123,15 +125,24 @@ async function wordsAfter(
     };
   }
   if (command.name() === "completion" && operands.length === 0) return oneOf(...SHELLS);
-  const verbs =
-    command.parent?.name() === "feature" ? FEATURE_VERBS : [...BPFTOOL_VERBS, ...OWN_VERBS];
-  const verb = verbs.find(({ name }) => name === command.name());
+  const verb = verbsOf(command.parent?.name()).find(({ name }) => name === command.name());
   if (verb?.complete === undefined) return NOTHING;
   const context = new CliContext({ ...program.opts<GlobalOptions>(), ...values }, terminal);
   try {
     return await verb.complete(operands, context);
   } finally {
     context.close();
+  }
+}
+
+function verbsOf(object: string | undefined) {
+  switch (object) {
+    case "feature":
+      return FEATURE_VERBS;
+    case "auth":
+      return AUTH_VERBS;
+    default:
+      return [...BPFTOOL_VERBS, ...OWN_VERBS];
   }
 }
 

@@ -1,3 +1,4 @@
+import type { ObjectValue } from "@bpfmapd/client/proto";
 import { CliError } from "../cli-error.js";
 import type { ElementTarget } from "./element-target.js";
 
@@ -9,6 +10,8 @@ export interface Chunk {
   readonly count: number;
   readonly keys: Uint8Array;
   readonly values: Uint8Array;
+  /** Instead of values, for maps of kernel objects. */
+  readonly objectValues?: ObjectValue[];
 }
 
 /** One CPU's part of a value. */

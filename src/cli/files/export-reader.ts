@@ -7,8 +7,9 @@ import {
   type ExportRecord,
   ExportRecordSchema,
   type ExportTrailer,
+  ObjectValueSchema,
 } from "@bpfmapd/client/proto";
-import { fromBinary } from "@bufbuild/protobuf";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { CliError } from "../cli-error.js";
 
 /** The format that this version writes and reads (ExportHeader.format). */
@@ -90,6 +91,9 @@ export async function* readExport(
   if (held !== undefined) yield held;
 }
 
+type ExportedElements = Pick<Elements, "count" | "keys" | "values"> &
+  Partial<Pick<Elements, "objectValues">>;
+
 /** Count and SHA-256 of what a trailer vouches for, in file order (ExportTrailer). */
 export class ExportDigest {
   readonly #hash = createHash("sha256");
@@ -100,8 +104,11 @@ export class ExportDigest {
     this.#hash.update(bytes);
   }
 
-  add(elements: { count: number; keys: Uint8Array; values: Uint8Array }): void {
+  add(elements: ExportedElements): void {
     this.#hash.update(elements.keys).update(elements.values);
+    for (const object of elements.objectValues ?? []) {
+      this.#hash.update(toBinary(ObjectValueSchema, object));
+    }
     this.#count += BigInt(elements.count);
   }
 
@@ -128,7 +135,9 @@ function isHeader({ kind }: ExportRecord): boolean {
 
 function checkSizes(elements: Elements, map: BpfMap): void {
   const { count, keys, values } = elements;
-  if (keys.length !== count * map.keySize || values.length !== count * map.valueStride) {
+  const objects = elements.objectValues.length;
+  const hasSizes = keys.length === count * map.keySize && values.length === count * map.valueStride;
+  if (!hasSizes || (objects !== 0 && objects !== count)) {
     throw new CliError("it is damaged: its elements do not have the sizes of its map");
   }
 }

@@ -12,17 +12,24 @@ import { BinaryWriter } from "@bufbuild/protobuf/wire";
 import { timestampNow } from "@bufbuild/protobuf/wkt";
 import type { DumpSink } from "../dump-printer.js";
 import { EXPORT_FORMAT, ExportDigest } from "./export-reader.js";
+import { AS_IT_IS, type ObjectTranslation } from "./object-translation.js";
 
 /** Writes the dump of a map as the records of an export file. */
 export class ExportWriter implements DumpSink {
   readonly #host: Host;
+  readonly #translation: ObjectTranslation;
   readonly #write: (bytes: Uint8Array) => Promise<void>;
   readonly #digest = new ExportDigest();
   /** Elements written. */
   count = 0n;
 
-  constructor(host: Host, write: (bytes: Uint8Array) => Promise<void>) {
+  constructor(
+    host: Host,
+    write: (bytes: Uint8Array) => Promise<void>,
+    translation: ObjectTranslation = AS_IT_IS,
+  ) {
     this.#host = host;
+    this.#translation = translation;
     this.#write = write;
   }
 
@@ -31,7 +38,7 @@ export class ExportWriter implements DumpSink {
       case: "header",
       value: {
         format: EXPORT_FORMAT,
-        map,
+        map: { ...map, ...this.#translation.more },
         littleEndian: this.#host.byteOrder === ByteOrder.LITTLE_ENDIAN,
         exportedAt: timestampNow(),
       },
@@ -39,8 +46,10 @@ export class ExportWriter implements DumpSink {
   }
 
   elements(elements: Elements): Promise<void> {
-    this.#digest.add(elements);
-    return this.#record({ case: "elements", value: elements });
+    const objectValues = elements.objectValues.map(this.#translation.translate);
+    const translated = { ...elements, objectValues };
+    this.#digest.add(translated);
+    return this.#record({ case: "elements", value: translated });
   }
 
   summary(summary: DumpSummary): Promise<void> {

@@ -20,8 +20,8 @@ export function writeMapHeader(json: JsonWriter, map: BpfMap): void {
 
 /**
  * A map as bpftool's `-j map show` writes it. Its optional members come where there is
- * something to tell: "pinned" with `pins` (-f), "pids" where holders were asked for,
- * and our own "holds".
+ * something to tell: "pinned" with `pins` (-f), "pids" and "programs" where they were
+ * asked for, and our own "kept_objects" and "holds".
  */
 export function writeMap(json: JsonWriter, map: BpfMap, pins: boolean): void {
   json.startObject();
@@ -38,6 +38,8 @@ export function writeMap(json: JsonWriter, map: BpfMap, pins: boolean): void {
   if (map.btfId !== 0) json.member("btf_id", map.btfId);
   if (pins) writeStrings(json, "pinned", map.pinPaths);
   writeHolders(json, map);
+  writePrograms(json, map);
+  if (map.keptObjects > 0) json.member("kept_objects", map.keptObjects);
   writeHolds(json, map.holds);
   json.endObject();
 }
@@ -57,6 +59,20 @@ function writeHolders(json: JsonWriter, map: BpfMap): void {
     json.startObject();
     json.member("pid", holder.pid);
     json.member("comm", holder.comm);
+    json.endObject();
+  }
+  json.endArray();
+}
+
+function writePrograms(json: JsonWriter, map: BpfMap): void {
+  if (map.programs.length === 0) return;
+  json.name("programs");
+  json.startArray();
+  for (const program of map.programs) {
+    json.startObject();
+    json.member("id", program.id);
+    json.member("type", progTypeName(program.type) ?? program.type);
+    if (program.name !== "") json.member("name", program.name);
     json.endObject();
   }
   json.endArray();

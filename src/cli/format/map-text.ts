@@ -23,6 +23,11 @@ export function mapText(map: BpfMap): string {
   if (map.holders.length > 0) {
     lines.push(`pids ${map.holders.map(({ comm, pid }) => `${comm}(${pid})`).join(", ")}`);
   }
+  if (map.programs.length > 0) {
+    const programs = map.programs.map(({ id, name }) => (name === "" ? `${id}` : `${name}(${id})`));
+    lines.push(`programs ${programs.join(", ")}`);
+  }
+  if (map.keptObjects > 0) lines.push(`kept_objects ${map.keptObjects}`);
   for (const hold of map.holds) lines.push(`held ${holdText(hold)}`);
   return `${lines.join("\n\t")}\n`;
 }

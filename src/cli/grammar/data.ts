@@ -9,9 +9,6 @@ export function parseByte(word: string, hex: boolean): number | undefined {
   return /^(0[xX])?[0-9a-fA-F]+$/.test(word) ? Number.parseInt(word, 16) : undefined;
 }
 
-/** bpftool takes a map or a program as value, for maps that hold such. */
-const OBJECT_KEYWORDS = ["id", "pinned", "name", "tag", "held"];
-
 /**
  * Takes DATA := [hex] BYTES, exactly `size` of them: as bpftool, so that hexadecimal
  * "a" or "e" is never taken for a keyword. `what` ("key", "value") names it in errors.
@@ -27,9 +24,6 @@ export function takeData(words: Words, size: number, what: string): Uint8Array {
     const word = words.peek();
     const value = word === undefined ? undefined : parseByte(word, hex);
     if (word === undefined || value === undefined) {
-      if (index === 0 && OBJECT_KEYWORDS.includes(word ?? "")) {
-        throw new CliError(`a map or program as ${what} ("${word} ...") is not offered yet`);
-      }
       if (word === undefined || /^[a-z]+$/.test(word)) {
         throw new CliError(`${what} expected ${size} bytes got ${index}`);
       }
@@ -40,6 +34,31 @@ export function takeData(words: Words, size: number, what: string): Uint8Array {
     words.next(what);
   }
   return bytes;
+}
+
+/** A key or value of a command line: bytes, or JSON of the map's types. */
+export type Data = Uint8Array | { readonly json: string };
+
+/** The request fields of a key: in the form that it was given in. */
+export function keyFields(key: Data): { keys: Uint8Array } | { jsonKeys: string[] } {
+  return key instanceof Uint8Array ? { keys: key } : { jsonKeys: [key.json] };
+}
+
+/** The request fields of a value. */
+export function valueFields(value: Data): { values: Uint8Array } | { jsonValues: string[] } {
+  return value instanceof Uint8Array ? { values: value } : { jsonValues: [value.json] };
+}
+
+/**
+ * Takes DATA, or JSON: a word that begins as JSON does, or any word after `json`, which
+ * tells a number or a bool from bytes.
+ */
+export function takeDataOrJson(words: Words, size: number, what: string): Data {
+  const first = words.peek() ?? "";
+  if (/^[{["]/.test(first)) return { json: words.next(what) };
+  if (first !== "json") return takeData(words, size, what);
+  words.next(what);
+  return { json: words.next(`${what} after json`) };
 }
 
 /** Parses a whole option value as DATA of any length, such as "hex 0a 0b" or "10,11". */

@@ -90,11 +90,16 @@ export class PerfEventBuffer {
   }
 
   /**
-   * Visits what is there, at most `maxRecords`, and gives the room back to the kernel.
-   * Answers how many samples and losses it visited. Losses are told when the kernel
-   * next had room for a sample; {@link lostSamples} knows them at once.
+   * Visits what is there, at most `maxRecords`, and of more than one at most what takes
+   * `maxBytes` of the ring; then gives the room back to the kernel. Answers how many
+   * samples and losses it visited. Losses are told when the kernel next had room for a
+   * sample; {@link lostSamples} knows them at once.
    */
-  read(visitor: PerfVisitor, maxRecords = Number.POSITIVE_INFINITY): number {
+  read(
+    visitor: PerfVisitor,
+    maxRecords = Number.POSITIVE_INFINITY,
+    maxBytes = Number.POSITIVE_INFINITY,
+  ): number {
     const available = this.available;
     const start = Number(this.#tail & BigInt(this.size - 1));
     let records = 0;
@@ -104,6 +109,7 @@ export class PerfEventBuffer {
         const at = (start + done) & (this.size - 1);
         const type = this.#ring.readUInt32LE(at);
         const length = this.#ring.readUInt16LE(at + 6);
+        if (records > 0 && done + length > maxBytes) break;
         done += length;
         records += this.#visit(visitor, type, at, length);
       }

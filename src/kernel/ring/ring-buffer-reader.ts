@@ -62,6 +62,14 @@ export class RingBufferReader {
     }
   }
 
+  /** Whether no finished record waits. */
+  get isEmpty(): boolean {
+    const position = Atomics.load(this.#consumer, 0);
+    if (Atomics.load(this.#producer, 0) === position) return true;
+    const at = Number(position & BigInt(this.size - 1));
+    return (Atomics.load(this.#words, at >>> 2) & BUSY) !== 0;
+  }
+
   /** Bytes that wait in the ring, headers and records that are not finished included. */
   get available(): number {
     // V8 orders Atomics on memory that is not a SharedArrayBuffer just the same: the
@@ -70,15 +78,20 @@ export class RingBufferReader {
   }
 
   /**
-   * Visits the records that are there, at most `maxRecords`, and then gives their room
-   * back to the kernel, all at once. Answers how many it visited. A record that is
-   * reserved but not written yet holds up those behind it, to keep the order.
+   * Visits the records that are there, at most `maxRecords`, and of more than one at most
+   * what takes `maxBytes` of the ring; then gives their room back to the kernel, all at
+   * once. Answers how many it visited. A record that is reserved but not written yet
+   * holds up those behind it, to keep the order.
    *
-   * Where `visit` throws, its record counts as read. To wait for more, read until the
-   * answer is less than `maxRecords`, then re-arm an `EpollWaiter`: the kernel only
-   * wakes a reader that had read everything.
+   * Where `visit` throws, its record counts as read. To wait for more, read until
+   * {@link isEmpty}, then re-arm an `EpollWaiter`: the kernel only wakes a reader that
+   * had read everything.
    */
-  read(visit: RecordVisitor, maxRecords = Number.POSITIVE_INFINITY): number {
+  read(
+    visit: RecordVisitor,
+    maxRecords = Number.POSITIVE_INFINITY,
+    maxBytes = Number.POSITIVE_INFINITY,
+  ): number {
     const position = Atomics.load(this.#consumer, 0);
     const available = Number(Atomics.load(this.#producer, 0) - position);
     const start = Number(position & BigInt(this.size - 1));
@@ -90,7 +103,9 @@ export class RingBufferReader {
         const header = Atomics.load(this.#words, at >>> 2);
         if (header & BUSY) break;
         const length = header & LENGTH_MASK;
-        done += spaceOf(length);
+        const space = spaceOf(length);
+        if (records > 0 && done + space > maxBytes) break;
+        done += space;
         if (header & DISCARDED) continue;
         records++;
         visit(this.#bytes, at + HEADER_SIZE, at + HEADER_SIZE + length);

@@ -2,6 +2,7 @@ import type { CpuView } from "../columns.js";
 import { type ValueCopier, valueCopier, viewedValueSize } from "../cpu-slots.js";
 import type { MapLayout } from "../map-layout.js";
 import { type Chunk, type ChunkRoom, packChunk } from "./chunk.js";
+import { ChunkTexts, type TextOptions } from "./chunk-texts.js";
 import type { Chooser } from "./element-filter.js";
 import type { ElementSource } from "./element-source.js";
 
@@ -21,7 +22,12 @@ export interface ChunkOptions {
   readonly room: ChunkRoom;
   /** Payload to aim at, in bytes. */
   readonly chunkBytes: number;
+  /** JSON texts to send; absent for none. */
+  readonly texts?: TextOptions | undefined;
 }
+
+/** Elements of a walk, or put in order after it. */
+export type ElementColumns = Pick<ElementSource, "count" | "keys" | "values">;
 
 /** Makes chunks of the elements of a walk. */
 export class ChunkBuilder {
@@ -32,6 +38,7 @@ export class ChunkBuilder {
   readonly #keySize: number;
   readonly #valueSize: number;
   readonly #copyValue: ValueCopier;
+  readonly #texts: ChunkTexts | undefined;
   /** Elements on their way into a chunk; made when first needed. */
   #keys: Buffer | undefined;
   #values: Buffer | undefined;
@@ -40,9 +47,12 @@ export class ChunkBuilder {
   constructor(layout: MapLayout, options: ChunkOptions) {
     this.#layout = layout;
     this.#options = options;
-    this.#keySize = options.projection === "values" ? 0 : layout.keySize;
-    this.#valueSize = options.projection === "keys" ? 0 : viewedValueSize(layout, options.cpuView);
-    this.#copyValue = valueCopier(layout, options.cpuView);
+    const { projection, cpuView, texts } = options;
+    const hasBytes = !texts || texts.bytes;
+    this.#keySize = hasBytes && projection !== "values" ? layout.keySize : 0;
+    this.#valueSize = hasBytes && projection !== "keys" ? viewedValueSize(layout, cpuView) : 0;
+    this.#texts = texts && new ChunkTexts(layout, options, texts);
+    this.#copyValue = valueCopier(layout, cpuView);
     const size = Math.max(1, this.#keySize + this.#valueSize);
     this.capacity = Math.max(1, Math.min(MAX_ELEMENTS, Math.floor(options.chunkBytes / size)));
   }
@@ -56,6 +66,7 @@ export class ChunkBuilder {
 
   /** Whether {@link whole} gives what was asked for. */
   get takesWhole(): boolean {
+    if (this.#texts) return false;
     return this.#options.cpuView === undefined || this.#valueSize === 0;
   }
 
@@ -64,7 +75,7 @@ export class ChunkBuilder {
    * the chunk is full. Answers where it stopped and how many it added.
    */
   add(
-    source: ElementSource,
+    source: ElementColumns,
     from: number,
     limit: number,
     isChosen: Chooser | undefined,
@@ -73,7 +84,7 @@ export class ChunkBuilder {
     const most = Math.min(this.capacity, this.#count + limit);
     const before = this.#count;
     let index = from;
-    for (; index < source.count && this.#count < most; index++) {
+    for (; index < source.count && this.#count < most && !this.#isFull; index++) {
       const [keyAt, valueAt] = [index * keySize, index * valueStride];
       if (isChosen && !isChosen(source.keys, keyAt, source.values, valueAt)) continue;
       this.#append(source, keyAt, valueAt);
@@ -83,18 +94,23 @@ export class ChunkBuilder {
 
   /** The chunk made so far, if it is full, or if it has anything and `flush` is set. */
   take(flush: boolean): Chunk | undefined {
-    if (this.#count === 0 || (this.#count < this.capacity && !flush)) return undefined;
+    if (this.#count === 0 || !(this.#isFull || flush)) return undefined;
     const keys = this.#keys?.subarray(0, this.#count * this.#keySize) ?? Buffer.alloc(0);
     const values = this.#values?.subarray(0, this.#count * this.#valueSize) ?? Buffer.alloc(0);
-    const chunk = packChunk(this.#count, keys, values, this.#options.room);
+    const chunk = packChunk(this.#count, keys, values, this.#options.room, this.#texts?.take());
     this.#count = 0;
     return chunk;
   }
 
-  #append(source: ElementSource, keyAt: number, valueAt: number): void {
+  get #isFull(): boolean {
+    return this.#count >= this.capacity || (this.#texts?.isFull ?? false);
+  }
+
+  #append(source: ElementColumns, keyAt: number, valueAt: number): void {
     this.#keys ??= Buffer.allocUnsafe(this.capacity * this.#keySize);
     this.#values ??= Buffer.allocUnsafe(this.capacity * this.#valueSize);
     const index = this.#count++;
+    this.#texts?.append(source.keys, keyAt, source.values, valueAt);
     if (this.#keySize > 0) {
       source.keys.copy(this.#keys, index * this.#keySize, keyAt, keyAt + this.#keySize);
     }

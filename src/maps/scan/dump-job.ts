@@ -1,16 +1,24 @@
 import type { JobContext } from "../threads/job-context.js";
+import { compileOrder, type ElementOrder } from "../typing/field-condition.js";
+import type { ElementShapes } from "../typing/field-path.js";
+import type { FieldReader } from "../typing/field-reader.js";
 import type { Chunk } from "./chunk.js";
-import { ChunkBuilder, type ChunkOptions } from "./chunk-builder.js";
+import { ChunkBuilder, type ChunkOptions, type ElementColumns } from "./chunk-builder.js";
 import { type Chooser, compileFilter, type ElementFilter } from "./element-filter.js";
 import { type ElementSource, type Incomplete, MAX_RESTARTS, openSource } from "./element-source.js";
 import { Pace } from "./pace.js";
 import type { ScanTarget } from "./scan-target.js";
 import { stretchFor } from "./stretch.js";
+import { TopElements } from "./top-elements.js";
 
 /** What a dump reads and sends. Plain data. */
 export interface DumpArgs extends ChunkOptions {
   readonly target: ScanTarget;
   readonly filter?: ElementFilter | undefined;
+  /** What elements are made of; needed for conditions on fields, an order, and texts. */
+  readonly shapes?: ElementShapes | undefined;
+  /** Send the first elements of this order, once all have been read. */
+  readonly order?: ElementOrder | undefined;
   /** Most elements to send; 0 for all. */
   readonly maxElements: number;
   /** Most elements to read in a second; 0 for no limit. */
@@ -18,6 +26,8 @@ export interface DumpArgs extends ChunkOptions {
   /** How often to tell progress, in milliseconds; 0 for never. */
   readonly progressIntervalMs: number;
   readonly dedupMemoryBytes: number;
+  /** Most memory for the elements of an order. */
+  readonly orderMemoryBytes: number;
 }
 
 /** What a dump sends. */
@@ -58,12 +68,34 @@ export async function dumpJob(args: DumpArgs, context: JobContext): Promise<Dump
   }
 }
 
+/** What an order is read by, and the elements that are first in it. */
+interface Order {
+  readonly rank: FieldReader;
+  readonly top: TopElements;
+}
+
+function orderOf({
+  order,
+  shapes,
+  target,
+  maxElements,
+  orderMemoryBytes,
+}: DumpArgs): Order | undefined {
+  if (!order || !shapes) return undefined;
+  const limit = Math.min(order.limit, maxElements || Number.POSITIVE_INFINITY);
+  return {
+    rank: compileOrder(order, shapes, target.layout, "order"),
+    top: new TopElements(target.layout, { ...order, limit }, orderMemoryBytes),
+  };
+}
+
 class Dump {
   readonly #args: DumpArgs;
   readonly #context: JobContext;
   readonly #source: ElementSource;
   readonly #builder: ChunkBuilder;
   readonly #isChosen: Chooser | undefined;
+  readonly #order: Order | undefined;
   readonly #startTimeMs = Date.now();
   #scanned = 0;
   #sent = 0;
@@ -75,20 +107,43 @@ class Dump {
     this.#context = context;
     this.#source = source;
     this.#builder = builder;
-    this.#isChosen = compileFilter(args.filter, args.target.layout, args.target.keyKind);
+    const { layout, keyKind } = args.target;
+    this.#isChosen = compileFilter(args.filter, layout, keyKind, args.shapes);
+    this.#order = orderOf(args);
     this.#progressDue = performance.now() + args.progressIntervalMs;
   }
 
   async run(pace: Pace): Promise<DumpSummary> {
     while (!this.#isCut && this.#source.next()) {
       this.#scanned += this.#source.count;
-      await this.#sendStretch();
+      if (this.#order) this.#considerStretch(this.#order);
+      else await this.#sendStretch();
       await this.#tellProgress();
       do await this.#context.turn();
       while (await pace.wait(this.#scanned));
     }
+    if (this.#order) await this.#sendOrdered(this.#order.top.ordered());
     await this.#send(this.#builder.take(true));
     return this.#summary();
+  }
+
+  #considerStretch({ rank, top }: Order): void {
+    const { keySize, valueStride } = this.#args.target.layout;
+    const { keys, values, count } = this.#source;
+    for (let index = 0; index < count; index++) {
+      const [keyAt, valueAt] = [index * keySize, index * valueStride];
+      if (this.#isChosen && !this.#isChosen(keys, keyAt, values, valueAt)) continue;
+      top.offer(rank(keys, keyAt, values, valueAt), keys, keyAt, values, valueAt);
+    }
+  }
+
+  async #sendOrdered(columns: ElementColumns): Promise<void> {
+    for (let index = 0; index < columns.count; ) {
+      const { next, added } = this.#builder.add(columns, index, columns.count, undefined);
+      index = next;
+      this.#sent += added;
+      await this.#send(this.#builder.take(false));
+    }
   }
 
   /** Elements that may still be sent. */

@@ -1,5 +1,7 @@
 import { fieldError } from "../map-error.js";
 import type { MapLayout } from "../map-layout.js";
+import { compileCondition, type FieldCondition } from "../typing/field-condition.js";
+import type { ElementShapes } from "../typing/field-path.js";
 
 /** Chooses elements; all parts that are present must hold. */
 export interface ElementFilter {
@@ -9,6 +11,8 @@ export interface ElementFilter {
   readonly keyRange?: KeyRange | undefined;
   /** Only values that equal `match` where `mask` has bits; any CPU's slot will do. */
   readonly valueMatch?: { readonly mask: Uint8Array; readonly match: Uint8Array } | undefined;
+  /** Only elements whose fields are as every one of these says. */
+  readonly fields?: readonly FieldCondition[] | undefined;
 }
 
 /** A range of keys; a missing end is no bound. */
@@ -48,19 +52,36 @@ function sizeError(what: "KEY" | "VALUE", field: string, given: number, wanted: 
   return fieldError(`${what}_SIZE_MISMATCH`, field, `${given} bytes given, ${wanted} wanted`);
 }
 
-/** The chooser that a filter is; undefined where it chooses everything. */
+/**
+ * The chooser that a filter is; undefined where it chooses everything.
+ *
+ * @param shapes what the map's elements are made of; needed for conditions on fields
+ */
 export function compileFilter(
   filter: ElementFilter | undefined,
   layout: MapLayout,
   keyKind: string,
+  shapes?: ElementShapes,
 ): Chooser | undefined {
   const parts: Chooser[] = [];
   if (filter?.keyPrefix?.length) parts.push(prefixChooser(filter.keyPrefix));
   if (filter?.keyRange) parts.push(rangeChooser(filter.keyRange, layout.keySize, keyKind));
   if (filter?.valueMatch) parts.push(matchChooser(filter.valueMatch, layout));
+  if (shapes) parts.push(...fieldChoosers(filter, shapes, layout));
   if (parts.length === 0) return undefined;
   return (keys, keyAt, values, valueAt) =>
     parts.every((part) => part(keys, keyAt, values, valueAt));
+}
+
+/** The conditions on fields. Throws MapError FIELD_INVALID. */
+export function fieldChoosers(
+  filter: ElementFilter | undefined,
+  shapes: ElementShapes,
+  layout: MapLayout,
+): Chooser[] {
+  return (filter?.fields ?? []).map((condition, index) =>
+    compileCondition(condition, shapes, layout, `filter.fields[${index}]`),
+  );
 }
 
 function prefixChooser(prefix: Uint8Array): Chooser {

@@ -1,4 +1,5 @@
 import { BatchCalls, ElementCalls, type Errno } from "../../kernel/index.js";
+import { DELETE_ELEMENT, isAbsent } from "../explain.js";
 import { whileContended } from "../retry.js";
 import { explainFor, type ScanTarget } from "./scan-target.js";
 import { stretchFor } from "./stretch.js";
@@ -59,7 +60,7 @@ export class ElementRemover {
     keys.copy(this.#calls.key, 0, index * keySize, (index + 1) * keySize);
     const errno: Errno | undefined = whileContended(() => this.#calls.delete());
     if (errno === undefined) return true;
-    if (errno === "ENOENT") return false;
-    throw explainFor(this.#target, errno, "delete an element");
+    if (isAbsent(errno, this.#target.layout.type)) return false;
+    throw explainFor(this.#target, errno, DELETE_ELEMENT);
   }
 }

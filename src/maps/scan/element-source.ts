@@ -1,5 +1,6 @@
 import { BatchSource } from "./batch-source.js";
 import { KeySource } from "./key-source.js";
+import { MemorySource } from "./memory-source.js";
 import type { ScanTarget } from "./scan-target.js";
 import { TrieSource } from "./trie-source.js";
 
@@ -52,6 +53,8 @@ export const MAX_RESTARTS = 100;
 
 /** The best walk that this kernel has for the map. */
 export function openSource(target: ScanTarget, options: WalkOptions): ElementSource {
+  const memory = target.isMappable ? MemorySource.open(target, options) : undefined;
+  if (memory) return memory;
   if (!target.lookupBatch) return new KeySource(target, options);
   return target.keyKind === "prefix"
     ? new TrieSource(target, options)

@@ -90,12 +90,21 @@ export class KeySource implements ElementSource {
 
   /** Reads the element of the following key and stands on it. */
   #read(): void {
-    const { keySize, valueStride } = this.#target.layout;
     this.#stand();
+    if (this.#target.unreadable) {
+      this.#calls.value.fill(0);
+      this.#take();
+      return;
+    }
     const errno: Errno | undefined = whileContended(() => this.#calls.lookup());
     // Deleted meanwhile, or an empty slot of an array of objects: nothing to tell.
     if (errno === "ENOENT") return;
     if (errno !== undefined) throw explainFor(this.#target, errno, "look up an element");
+    this.#take();
+  }
+
+  #take(): void {
+    const { keySize, valueStride } = this.#target.layout;
     this.#calls.key.copy(this.keys, this.#count * keySize);
     this.#calls.value.copy(this.values, this.#count * valueStride);
     this.#count++;

@@ -9,6 +9,8 @@ export interface LoadArgs {
   readonly target: ScanTarget;
   readonly strategy: "merge" | "replace";
   readonly dryRun: boolean;
+  /** `TypeCapabilities.evicts`. */
+  readonly evicts: boolean;
   /** Only `allCpus`. */
   readonly cpuTarget?: CpuTarget | undefined;
   readonly dedupMemoryBytes: number;

@@ -1,5 +1,6 @@
 import type { Columns } from "../columns.js";
 import { ElementWriter } from "../element-writer.js";
+import { UPDATE_ELEMENT } from "../explain.js";
 import type { JobContext } from "../threads/job-context.js";
 import { checkedInputs, type LoadArgs, type LoadResult, wholeValues } from "./load-input.js";
 import { explainFor } from "./scan-target.js";
@@ -22,7 +23,7 @@ export async function mergeJob(args: LoadArgs, context: JobContext): Promise<Loa
         done += written;
         if (errno !== undefined) {
           const index = String(received + done);
-          throw explainFor(target, errno, "update an element").with({ index, applied: index });
+          throw explainFor(target, errno, UPDATE_ELEMENT).with({ index, applied: index });
         }
         await context.turn();
       }

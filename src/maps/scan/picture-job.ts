@@ -22,7 +22,8 @@ export async function pictureJob(args: LoadArgs, context: JobContext): Promise<L
   try {
     await load.takePicture();
     await load.takeStream();
-    if (args.strategy === "replace" && !args.dryRun) await load.settle();
+    load.checkRoom();
+    if (!args.dryRun) await load.settle();
     return load.result();
   } finally {
     load.release();
@@ -84,9 +85,27 @@ class PictureLoad {
     }
   }
 
+  /**
+   * Refuses what the map has no room for, before anything is removed. A map that evicts
+   * takes any MERGE, but has no way to keep all of a REPLACE that is larger than it.
+   */
+  checkRoom(): void {
+    const { target, strategy, evicts, dryRun } = this.#args;
+    const { label, layout } = target;
+    const isReplace = strategy === "replace";
+    if (evicts && !isReplace) return;
+    const wanted = isReplace ? this.#picture.count(Known.WANTED, 0) : this.#picture.size;
+    if (wanted <= layout.maxEntries) return;
+    const what = isReplace ? "the stream has" : "with the stream's the map would have";
+    throw new MapError(
+      "MAP_FULL",
+      `${label}: ${what} ${wanted} elements, there is room for ${layout.maxEntries}; nothing was ${dryRun ? "written" : "removed"}`,
+      { metadata: { map: label, applied: String(this.#written) } },
+    );
+  }
+
   async settle(): Promise<void> {
     const unwanted = await this.#lookAgain();
-    this.#checkRoom();
     await (isFixed(this.#args.target.layout.type) ? this.#zero(unwanted) : this.#remove(unwanted));
     const missing: number[] = [];
     for (let number = 0; number < this.#picture.size; number++) {
@@ -148,18 +167,6 @@ class PictureLoad {
   #isKept(values: Buffer, at: number): boolean {
     const { type, valueStride } = this.#args.target.layout;
     return isFixed(type) && values.subarray(at, at + valueStride).every((byte) => byte === 0);
-  }
-
-  /** Refuses to remove anything where the stream cannot fit even then. */
-  #checkRoom(): void {
-    const { label, layout } = this.#args.target;
-    const wanted = this.#picture.count(Known.WANTED, 0);
-    if (wanted <= layout.maxEntries) return;
-    throw new MapError(
-      "MAP_FULL",
-      `${label}: the stream has ${wanted} elements, the map has room for ${layout.maxEntries}; nothing was removed`,
-      { metadata: { map: label, applied: String(this.#written) } },
-    );
   }
 
   async #remove(unwanted: readonly Buffer[]): Promise<void> {

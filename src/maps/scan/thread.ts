@@ -4,6 +4,7 @@ import { clearJob } from "./clear-job.js";
 import { countJob } from "./count-job.js";
 import { dumpJob } from "./dump-job.js";
 import { loadJob } from "./load-job.js";
+import { writeJob } from "./write-job.js";
 
 /**
  * Where CPUs are scarce the main thread, which answers single lookups, goes first: on
@@ -13,4 +14,4 @@ const NICENESS = 5;
 
 /* Entry of a scan thread. */
 setPriority(NICENESS);
-serveJobs({ dump: dumpJob, count: countJob, clear: clearJob, load: loadJob });
+serveJobs({ dump: dumpJob, count: countJob, clear: clearJob, load: loadJob, write: writeJob });

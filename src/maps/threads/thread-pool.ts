@@ -10,8 +10,9 @@ interface Thread {
 
 /** Threads for long work on maps, started when first needed. */
 export class ThreadPool {
+  /** Most threads. */
+  readonly size: number;
   readonly #entry: URL;
-  readonly #size: number;
   readonly #maxJobs: number;
   readonly #threads: Thread[] = [];
   readonly #closing = new AbortController();
@@ -23,13 +24,18 @@ export class ThreadPool {
    */
   constructor(entry: URL, size: number, maxJobs: number) {
     this.#entry = entry;
-    this.#size = size;
+    this.size = size;
     this.#maxJobs = maxJobs;
   }
 
   /** Jobs that run now. */
   get jobCount(): number {
     return this.#threads.reduce((sum, thread) => sum + thread.jobs.size, 0);
+  }
+
+  /** Threads that have a job now. */
+  get busyCount(): number {
+    return this.#threads.filter((thread) => thread.jobs.size > 0).length;
   }
 
   /**
@@ -74,7 +80,7 @@ export class ThreadPool {
     this.#closing.signal.throwIfAborted();
     const idle = this.#threads.find((thread) => thread.jobs.size === 0);
     if (idle) return idle;
-    if (this.#threads.length < this.#size) return this.#start();
+    if (this.#threads.length < this.size) return this.#start();
     return this.#threads.reduce((a, b) => (b.jobs.size < a.jobs.size ? b : a));
   }
 

@@ -12,8 +12,8 @@ export function bidiStream(
   runtime: CallRuntime,
 ): handleBidiStreamingCall<unknown, Buffer> {
   return (call) => {
-    const context = new ServerCall(call, runtime.streamsStopping);
-    const requests = requestStream(method, call, context.signal, runtime);
+    const context = new ServerCall(call, runtime.streamsStopping, runtime);
+    const requests = requestStream(method, call, context, runtime);
     void sendResponses(method, () => handler(requests, context), call, context, runtime);
   };
 }

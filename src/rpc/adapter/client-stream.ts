@@ -13,14 +13,17 @@ export function clientStream(
   runtime: CallRuntime,
 ): handleClientStreamingCall<unknown, Buffer> {
   return async (call, callback) => {
-    const context = new ServerCall(call, runtime.streamsStopping);
+    const context = new ServerCall(call, runtime.streamsStopping, runtime);
     const { signal } = context;
     try {
       signal.throwIfAborted();
-      const requests = requestStream(method, call, signal, runtime);
+      const requests = requestStream(method, call, context, runtime);
       const response = await untilAborted<Answer>(handler(requests, context), signal);
-      callback(null, encode(method.output, response, runtime.maxMessageBytes));
+      const answer = encode(method.output, response, runtime.maxMessageBytes);
+      await context.guard?.audit?.ended({ answer: response });
+      callback(null, answer);
     } catch (error) {
+      await context.guard?.audit?.ended({ error });
       const status = failureStatus(error, context, runtime);
       if (status !== undefined) callback(status);
     } finally {

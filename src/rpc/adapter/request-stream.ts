@@ -1,17 +1,24 @@
 import type { DescMethod, Message } from "@bufbuild/protobuf";
 import type { ServerReadableStream } from "@grpc/grpc-js";
 import { Undecodable } from "./codec.js";
+import { nameMap } from "./named-map.js";
 import type { CallRuntime } from "./runtime.js";
-import { CallEnded } from "./server-call.js";
+import { type CallContext, CallEnded, type ServerCall } from "./server-call.js";
 
 /** Messages that are read ahead of the handler. Any may be as large as a message can be. */
 const READ_AHEAD = 2;
 
 /** The message that was decoded, if it is one and keeps the contract's rules. */
-export function checkRequest(method: DescMethod, request: unknown, runtime: CallRuntime): Message {
+export function checkRequest(
+  method: DescMethod,
+  request: unknown,
+  { course }: CallContext,
+  runtime: CallRuntime,
+): Message {
   if (request instanceof Undecodable) throw request.toError();
   const message = request as Message;
   runtime.validate(method.input, message);
+  if (course?.named) nameMap(course, message);
   return message;
 }
 
@@ -22,15 +29,18 @@ export function checkRequest(method: DescMethod, request: unknown, runtime: Call
 export async function* requestStream(
   method: DescMethod,
   call: ServerReadableStream<unknown, unknown>,
-  signal: AbortSignal,
+  context: ServerCall,
   runtime: CallRuntime,
 ): AsyncGenerator<Message, void> {
+  const { signal } = context;
   limitReadAhead(call);
   try {
     // Iterating would destroy the stream at its end, and with it the way to answer.
     for await (const request of call.iterator({ destroyOnReturn: false })) {
       signal.throwIfAborted();
-      yield checkRequest(method, request, runtime);
+      const message = checkRequest(method, request, context, runtime);
+      if (context.guard) await context.guard.audit?.requested(message);
+      yield message;
     }
   } catch (error) {
     signal.throwIfAborted();

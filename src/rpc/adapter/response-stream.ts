@@ -1,7 +1,9 @@
 import type { DescMethod } from "@bufbuild/protobuf";
+import type { CallCourse } from "../call-observer.js";
 import type { CallStatus } from "../error-status.js";
+import { canJoinFrames, joinFrames } from "../grpc-frame.js";
 import { encode } from "./codec.js";
-import { type Answer, type CallRuntime, failureStatus } from "./runtime.js";
+import { type Answer, type CallRuntime, failureStatus, isAbortError } from "./runtime.js";
 import type { ServerCall } from "./server-call.js";
 import { untilAborted } from "./until-aborted.js";
 
@@ -10,6 +12,20 @@ import { untilAborted } from "./until-aborted.js";
  * whatever their size; this much keeps the connection busy.
  */
 const MAX_QUEUED_BYTES = 2 * 1024 * 1024;
+
+/** Bytes up to which messages are copied to be written together. */
+const MAX_JOINED_BYTES = 64 * 1024;
+
+/** How many of these messages, from the first, are written together. */
+function joinable(messages: readonly Buffer[]): number {
+  if (!canJoinFrames()) return 1;
+  let bytes = 0;
+  const tooMany = messages.findIndex((message) => {
+    bytes += message.byteLength;
+    return bytes > MAX_JOINED_BYTES;
+  });
+  return tooMany < 0 ? messages.length : Math.max(1, tooMany);
+}
 
 /** The part of a call that answers are written to. */
 interface ResponseCall {
@@ -32,7 +48,7 @@ export async function sendResponses(
   runtime: CallRuntime,
 ): Promise<void> {
   const { signal } = context;
-  const queue = new ResponseQueue(call);
+  const queue = new ResponseQueue(call, context.course);
   let iterator: AsyncIterator<Answer> | undefined;
   try {
     signal.throwIfAborted();
@@ -46,8 +62,12 @@ export async function sendResponses(
       const room = queue.write(encode(method.output, next.value, runtime.maxMessageBytes));
       if (room !== undefined) await untilAborted(room, signal);
     }
+    queue.release();
+    await context.guard?.audit?.ended({ answer: undefined });
     call.end();
   } catch (error) {
+    queue.release();
+    await context.guard?.audit?.ended({ error: isAbortError(error) ? signal.reason : error });
     const status = failureStatus(error, context, runtime);
     if (status !== undefined) call.emit("error", status);
   } finally {
@@ -69,14 +89,22 @@ async function windUp(
   }
 }
 
-/** Counts the bytes that were written and have not left yet. */
+/**
+ * Counts the bytes that were written and have not left yet. grpc-js writes a message when
+ * the one before has left, each in a turn of the event loop: small ones that wait
+ * meanwhile are written together.
+ */
 class ResponseQueue {
   readonly #call: ResponseCall;
+  readonly #course: CallCourse | undefined;
   #queued = 0;
   #wake: (() => void) | undefined;
+  #isWriting = false;
+  #waiting: Buffer[] = [];
 
-  constructor(call: ResponseCall) {
+  constructor(call: ResponseCall, course: CallCourse | undefined) {
     this.#call = call;
+    this.#course = course;
   }
 
   /**
@@ -84,14 +112,39 @@ class ResponseQueue {
    * never settles where the call is cancelled meanwhile: wait with its signal.
    */
   write(bytes: Buffer): Promise<void> | undefined {
-    this.#queued += bytes.byteLength;
-    this.#call.write(bytes, () => {
-      this.#queued -= bytes.byteLength;
-      if (this.#queued < MAX_QUEUED_BYTES) this.#wake?.();
-    });
+    this.#count(bytes.byteLength);
+    this.#waiting.push(bytes);
+    if (!this.#isWriting) this.#writeNext();
     if (this.#queued < MAX_QUEUED_BYTES) return undefined;
     return new Promise((resolve) => {
       this.#wake = resolve;
     });
+  }
+
+  /** Gives grpc-js all that waits: nothing more is to come. */
+  release(): void {
+    for (const bytes of this.#waiting.splice(0)) this.#send(bytes, bytes.byteLength);
+  }
+
+  #writeNext(): void {
+    const count = joinable(this.#waiting);
+    const together = this.#waiting.splice(0, count);
+    const bytes = together.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    this.#isWriting = true;
+    this.#send(joinFrames(together), bytes);
+  }
+
+  #send(message: Buffer, bytes: number): void {
+    this.#call.write(message, () => {
+      this.#count(-bytes);
+      this.#isWriting = false;
+      if (this.#waiting.length > 0) this.#writeNext();
+      if (this.#queued < MAX_QUEUED_BYTES) this.#wake?.();
+    });
+  }
+
+  #count(bytes: number): void {
+    this.#queued += bytes;
+    this.#course?.queued?.(bytes);
   }
 }

@@ -1,7 +1,9 @@
 import type { DescMessage, Message, MessageInitShape } from "@bufbuild/protobuf";
 import { Metadata } from "@grpc/grpc-js";
 import { MapError } from "../../maps/index.js";
+import type { CallCourses } from "../call-courses.js";
 import { type CallStatus, errorStatus, StatusError } from "../error-status.js";
+import type { CallGate } from "../gate/call-gate.js";
 import { type CallContext, CallEnded } from "./server-call.js";
 
 /** A handler whose types the service's descriptor vouches for. */
@@ -21,6 +23,10 @@ export interface CallRuntime {
   readonly unaryStopping: AbortSignal;
   /** Throws a MapError for a request that breaks a rule of the contract. */
   validate(schema: DescMessage, message: Message): void;
+  /** The courses of calls that are observed; undefined where nobody observes. */
+  readonly courses?: CallCourses | undefined;
+  /** Who asks callers who they are; undefined where nobody does. */
+  readonly gate?: CallGate | undefined;
   /** Tells of a defect: an error that is not the client's doing and has no reason. */
   reportDefect(error: unknown, context: CallContext): void;
 }
@@ -50,6 +56,6 @@ export function failureStatus(
 }
 
 /** What Node's own functions throw when their signal is aborted; the signal knows why. */
-function isAbortError(error: unknown): boolean {
+export function isAbortError(error: unknown): boolean {
   return error instanceof Error && error.name === "AbortError";
 }

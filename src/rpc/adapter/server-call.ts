@@ -1,5 +1,10 @@
 import type { ServerUnaryCall } from "@grpc/grpc-js";
+import type { CallAccess } from "../../access/index.js";
 import { MapError } from "../../maps/index.js";
+import type { CallCourses } from "../call-courses.js";
+import type { CallCourse } from "../call-observer.js";
+import type { CallGate } from "../gate/call-gate.js";
+import type { CallGuard } from "../gate/call-guard.js";
 
 /** setTimeout fires at once for anything longer. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -15,6 +20,16 @@ export interface CallContext {
    * passed, its connection broke, or the daemon stops.
    */
   readonly signal: AbortSignal;
+  /** Who observes the call hears of it here; undefined where nobody does. */
+  readonly course: CallCourse | undefined;
+  /** What the caller may do to maps; undefined where nobody is asked. */
+  readonly access: CallAccess | undefined;
+}
+
+/** What observes and guards calls, each where there is such a thing. */
+interface CallSurroundings {
+  readonly courses?: CallCourses | undefined;
+  readonly gate?: CallGate | undefined;
 }
 
 /** Reason of a signal whose client is gone; nobody hears of it. */
@@ -25,7 +40,7 @@ export class CallEnded extends Error {
 /** The part of grpc-js' calls that all four kinds have. */
 export type AnyCall = Pick<
   ServerUnaryCall<unknown, unknown>,
-  "cancelled" | "getPeer" | "getDeadline" | "getPath"
+  "cancelled" | "getPeer" | "getDeadline" | "getPath" | "metadata"
 > & {
   on(event: "cancelled", listener: () => void): unknown;
   off(event: "cancelled", listener: () => void): unknown;
@@ -35,6 +50,8 @@ export type AnyCall = Pick<
 export class ServerCall implements CallContext {
   readonly rpc: string;
   readonly peer: string;
+  readonly course: CallCourse | undefined;
+  readonly guard: CallGuard | undefined;
   readonly #call: AnyCall;
   readonly #stopping: AbortSignal;
   #controller: AbortController | undefined;
@@ -42,11 +59,18 @@ export class ServerCall implements CallContext {
   readonly #onCancelled = () => this.#abort(new CallEnded("the call was cancelled"));
   readonly #onStopping = () => this.#abort(stoppingError());
 
-  constructor(call: AnyCall, stopping: AbortSignal) {
+  constructor(call: AnyCall, stopping: AbortSignal, { courses, gate }: CallSurroundings) {
     this.#call = call;
     this.#stopping = stopping;
     this.rpc = call.getPath().slice(1);
     this.peer = peerName(call);
+    this.course = courses?.of(call.metadata);
+    this.guard = gate?.guardOf(call.metadata);
+    if (this.guard) this.guard.access.record.revoke = (error) => this.#abort(error);
+  }
+
+  get access(): CallAccess | undefined {
+    return this.guard?.access;
   }
 
   /** Made when first asked for: most unary calls are over before they could be aborted. */

@@ -5,6 +5,11 @@ import { sendResponses } from "./response-stream.js";
 import type { CallRuntime, MethodHandler } from "./runtime.js";
 import { ServerCall } from "./server-call.js";
 
+async function* after<T>(begun: Promise<void>, answers: () => AsyncIterable<T>) {
+  await begun;
+  yield* answers();
+}
+
 /** Serves a method whose answer is a stream. */
 export function serverStream(
   method: DescMethod,
@@ -12,8 +17,13 @@ export function serverStream(
   runtime: CallRuntime,
 ): handleServerStreamingCall<unknown, Buffer> {
   return (call) => {
-    const context = new ServerCall(call, runtime.streamsStopping);
-    const answers = () => handler(checkRequest(method, call.request, runtime), context);
+    const context = new ServerCall(call, runtime.streamsStopping, runtime);
+    const answers = () => {
+      const request = checkRequest(method, call.request, context, runtime);
+      const audit = context.guard?.audit;
+      if (!audit) return handler(request, context);
+      return after(audit.requested(request), () => handler(request, context));
+    };
     void sendResponses(method, answers, call, context, runtime);
   };
 }

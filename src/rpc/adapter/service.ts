@@ -15,6 +15,7 @@ import type {
   UntypedHandleCall,
   UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import type { RpcRule } from "../gate/rpc-rules.js";
 import { bidiStream } from "./bidi-stream.js";
 import { clientStream } from "./client-stream.js";
 import { decode } from "./codec.js";
@@ -26,8 +27,8 @@ import { unary } from "./unary.js";
 /**
  * The handlers of a service, by the RPC's name in camel case. They are plain functions:
  * they get messages that are decoded and valid, return or yield messages (or what
- * `create` takes; streams also yield Buffers that are encoded already), and throw
- * MapError; whatever else they throw is a defect.
+ * `create` takes, or Buffers that are encoded already), and throw MapError; whatever else
+ * they throw is a defect.
  */
 export type ServiceHandlers<S extends DescService> = {
   readonly [K in keyof S["method"]]: HandlerOf<S["method"][K]>;
@@ -35,7 +36,7 @@ export type ServiceHandlers<S extends DescService> = {
 
 type HandlerOf<M> =
   M extends DescMethodUnary<infer I, infer O>
-    ? (request: MessageShape<I>, context: CallContext) => Promise<MessageInitShape<O>>
+    ? (request: MessageShape<I>, context: CallContext) => Promise<MessageInitShape<O> | Buffer>
     : M extends DescMethodServerStreaming<infer I, infer O>
       ? (
           request: MessageShape<I>,
@@ -53,11 +54,17 @@ type HandlerOf<M> =
             ) => AsyncIterable<MessageInitShape<O> | Buffer>
           : never;
 
-/** Lets a grpc-js server serve a protobuf-es service with these handlers. */
+/** Who may call each RPC of a service, by the RPC's name in camel case. */
+export type ServiceRules<S extends DescService> = {
+  readonly [K in keyof S["method"]]: RpcRule;
+};
+
+/** Lets a grpc-js server serve a protobuf-es service with these handlers, to those of the rules. */
 export function addService<S extends DescService>(
   server: Server,
   service: S,
   handlers: ServiceHandlers<S>,
+  rules: ServiceRules<S>,
   runtime: CallRuntime,
 ): void {
   // Every call in flight listens; Node would take more than ten for a leak.
@@ -65,7 +72,9 @@ export function addService<S extends DescService>(
   const definition: Record<string, ServiceDefinition[string]> = {};
   const implementation: UntypedServiceImplementation = {};
   for (const method of service.methods) {
-    definition[method.localName] = methodDefinition(method);
+    const served = methodDefinition(method);
+    definition[method.localName] = served;
+    runtime.gate?.open(served.path, rules[method.localName as keyof typeof rules]);
     const handler = handlers[method.localName as keyof typeof handlers];
     implementation[method.localName] = methodCall(method, handler as MethodHandler, runtime);
   }

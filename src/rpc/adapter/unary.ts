@@ -1,7 +1,6 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { handleUnaryCall } from "@grpc/grpc-js";
-import { encode } from "./codec.js";
-import { checkRequest } from "./request-stream.js";
+import { carryOut } from "./carry-out.js";
 import { type CallRuntime, failureStatus, type MethodHandler } from "./runtime.js";
 import { ServerCall, stoppingError } from "./server-call.js";
 
@@ -12,13 +11,16 @@ export function unary(
   runtime: CallRuntime,
 ): handleUnaryCall<unknown, Buffer> {
   return async (call, callback) => {
-    const context = new ServerCall(call, runtime.unaryStopping);
+    const context = new ServerCall(call, runtime.unaryStopping, runtime);
     try {
       if (runtime.unaryStopping.aborted) throw stoppingError();
-      const request = checkRequest(method, call.request, runtime);
-      const response = await handler(request, context);
-      callback(null, encode(method.output, response, runtime.maxMessageBytes));
+      const { maxMessageBytes } = runtime;
+      callback(
+        null,
+        await carryOut(method, handler, call.request, context, runtime, maxMessageBytes),
+      );
     } catch (error) {
+      if (context.guard) await context.guard.audit?.ended({ error });
       const status = failureStatus(error, context, runtime);
       if (status !== undefined) callback(status);
     } finally {

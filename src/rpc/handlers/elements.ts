@@ -1,5 +1,6 @@
 import {
   deleteElements,
+  type ElementsAnswer,
   lookupElements,
   type MapHost,
   nextKey,
@@ -9,12 +10,17 @@ import {
 import {
   elementsMessage,
   failureMessages,
-  toColumns,
   toCpuTarget,
   toCpuView,
+  toElementsInput,
+  toKeysInput,
   toOnError,
+  toOne,
+  toReading,
+  toTyping,
   toUpdateMode,
 } from "../messages/element-message.js";
+import { encodeValues } from "../messages/lookup-frame.js";
 import { toMapRef } from "../messages/map-ref-message.js";
 import type { MapServiceHandlers } from "./map-service.js";
 
@@ -26,24 +32,28 @@ export function elementHandlers(
   "lookupElements" | "updateElements" | "deleteElements" | "takeElements" | "nextKey"
 > {
   return {
-    async lookupElements(request) {
+    async lookupElements(request, { access }) {
       const cpuView = toCpuView(request.cpuView);
       const { elements, failures } = await lookupElements(host, {
-        map: toMapRef(request.map),
-        keys: request.keys,
-        count: request.count,
+        map: toMapRef(request.map, access),
+        ...toKeysInput(request),
+        typing: toTyping(request.typing),
         lock: request.lock,
         onError: toOnError(request.onError),
+        reading: toReading(request),
         ...(cpuView !== undefined && { cpuView }),
       });
+      if (isValuesAlone(elements) && failures.length === 0)
+        return encodeValues(elements.count, elements.values);
       return { elements: elementsMessage(elements), failures: failureMessages(failures) };
     },
 
-    async updateElements(request) {
+    async updateElements(request, { access }) {
       const cpuTarget = toCpuTarget(request.cpuTarget);
       const { applied, failures } = await updateElements(host, {
-        map: toMapRef(request.map),
-        elements: toColumns(request.elements),
+        map: toMapRef(request.map, access),
+        elements: toElementsInput(request.elements, access),
+        typing: toTyping(request.typing),
         mode: toUpdateMode(request.mode),
         lock: request.lock,
         onError: toOnError(request.onError),
@@ -52,28 +62,35 @@ export function elementHandlers(
       return { applied, failures: failureMessages(failures) };
     },
 
-    async deleteElements(request) {
+    async deleteElements(request, { access }) {
       const { applied, failures } = await deleteElements(host, {
-        map: toMapRef(request.map),
-        keys: request.keys,
-        count: request.count,
+        map: toMapRef(request.map, access),
+        ...toKeysInput(request),
+        typing: toTyping(request.typing),
         onError: toOnError(request.onError),
       });
       return { applied, failures: failureMessages(failures) };
     },
 
-    async takeElements(request) {
+    async takeElements(request, { access }) {
       const { elements, failures } = await takeElements(host, {
-        map: toMapRef(request.map),
-        keys: request.keys,
-        count: request.count,
+        map: toMapRef(request.map, access),
+        ...toKeysInput(request),
+        typing: toTyping(request.typing),
         onError: toOnError(request.onError),
+        reading: toReading(request),
       });
       return { elements: elementsMessage(elements), failures: failureMessages(failures) };
     },
 
-    async nextKey(request) {
-      return { nextKey: await nextKey(host, toMapRef(request.map), request.key) };
+    async nextKey(request, { access }) {
+      const key = toOne(request.key, request.jsonKey, "key");
+      const next = await nextKey(host, toMapRef(request.map, access), key, toReading(request));
+      return { nextKey: next.keys, nextJsonKey: next.jsonKeys?.[0] ?? "" };
     },
   };
+}
+
+function isValuesAlone({ keys, objectValues, jsonKeys, jsonValues }: ElementsAnswer): boolean {
+  return keys.length === 0 && !objectValues && !jsonKeys && !jsonValues;
 }

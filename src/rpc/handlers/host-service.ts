@@ -2,6 +2,7 @@ import { ByteOrder, type HostService } from "@bpfmapd/client/proto";
 import type { MapHost } from "../../maps/index.js";
 import type { ServiceHandlers } from "../adapter/service.js";
 import { capabilityMessage, unknownCapabilityMessage } from "../messages/capability-message.js";
+import { explainAccessRequest } from "./explain-access.js";
 
 /** What HostService tells beside what the maps floor knows. */
 export interface DaemonIdentity {
@@ -50,5 +51,7 @@ export function hostServiceHandlers(
         }),
       };
     },
+
+    explainAccess: (request, { access }) => explainAccessRequest(host, request, access),
   };
 }

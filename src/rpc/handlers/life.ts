@@ -1,4 +1,5 @@
 import { IfExists } from "@bpfmapd/client/proto";
+import type { Verb } from "../../access/index.js";
 import {
   createMap,
   freezeMap,
@@ -9,11 +10,14 @@ import {
   releaseMap,
   unpinMap,
 } from "../../maps/index.js";
-import { toColumns } from "../messages/element-message.js";
+import { toElementsInput, toTyping } from "../messages/element-message.js";
 import { holdMessage, mapMessage } from "../messages/map-message.js";
 import { toMapRef } from "../messages/map-ref-message.js";
 import { toHold, toMapSpec } from "../messages/map-spec-message.js";
 import type { MapServiceHandlers } from "./map-service.js";
+
+const HOLD: readonly Verb[] = ["hold"];
+const PIN: readonly Verb[] = ["pin"];
 
 /** What begins, prolongs and ends a map's life. */
 export function lifeHandlers(
@@ -23,48 +27,56 @@ export function lifeHandlers(
   "createMap" | "holdMap" | "releaseMap" | "keepAlive" | "pinMap" | "unpinMap" | "freezeMap"
 > {
   return {
-    async createMap(request) {
+    async createMap(request, { access }) {
       const { hold, pinPath, initialElements } = request;
       const { map, created } = await createMap(host, {
-        spec: toMapSpec(request.spec),
+        spec: toMapSpec(request.spec, access?.needing("read")),
         createParents: request.createParents,
         ifExists: request.ifExists === IfExists.REUSE_COMPATIBLE ? "reuse_compatible" : "error",
         freeze: request.freeze,
+        typing: toTyping(request.typing),
+        access: access?.needing("create", ...(hold ? HOLD : []), ...(pinPath ? PIN : [])),
         ...(hold !== undefined && { hold: toHold(hold) }),
         ...(pinPath !== "" && { pinPath }),
         ...(initialElements !== undefined && {
-          initialElements: toColumns(initialElements, "initial_elements"),
+          initialElements: toElementsInput(
+            initialElements,
+            access?.needing("write"),
+            "initial_elements",
+          ),
         }),
       });
       return { map: mapMessage(map), created };
     },
 
-    async holdMap(request) {
-      return { map: mapMessage(await holdMap(host, toMapRef(request.map), toHold(request.hold))) };
+    async holdMap(request, { access }) {
+      return {
+        map: mapMessage(await holdMap(host, toMapRef(request.map, access), toHold(request.hold))),
+      };
     },
 
-    async releaseMap(request) {
-      await releaseMap(host, request.name);
+    async releaseMap(request, { access }) {
+      await releaseMap(host, request.name, access);
       return {};
     },
 
-    async keepAlive(request) {
-      const holds = await keepAlive(host, request.names);
+    async keepAlive(request, { access }) {
+      const holds = await keepAlive(host, request.names, access);
       return { holds: holds.map(holdMessage) };
     },
 
-    async pinMap(request) {
-      await pinMap(host, toMapRef(request.map), request.path, request.createParents);
+    async pinMap(request, { access }) {
+      await pinMap(host, toMapRef(request.map, access), request.path, request.createParents);
       return {};
     },
 
-    async unpinMap(request) {
-      await unpinMap(host, request.path, request.removeEmptyParents);
+    async unpinMap(request, { access }) {
+      await unpinMap(host, request.path, request.removeEmptyParents, access);
       return {};
     },
 
-    async freezeMap(request) {
-      await freezeMap(host, toMapRef(request.map));
+    async freezeMap(request, { access }) {
+      await freezeMap(host, toMapRef(request.map, access));
       return {};
     },
   };

@@ -5,9 +5,16 @@ import type { MapServiceHandlers } from "./map-service.js";
 /** Watches. */
 export function watchHandlers(hub: WatchHub): Pick<MapServiceHandlers, "watch"> {
   return {
-    async *watch(request, { signal }) {
-      const watch = watchMap(hub, toWatchRequest(request), signal);
-      for await (const item of watch) yield watchMessage(item);
+    async *watch(request, { signal, course, access }) {
+      const watch = watchMap(hub, toWatchRequest(request, access), signal);
+      for await (const item of watch) {
+        if (item.kind === "events") {
+          const { puts, deletes } = item.events;
+          const bytes = puts.keys.length + puts.values.length + deletes.keys.length;
+          course?.streamed?.(puts.count + deletes.count, bytes);
+        }
+        yield watchMessage(item);
+      }
     },
   };
 }

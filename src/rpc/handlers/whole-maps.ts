@@ -1,5 +1,14 @@
 import type { LoadMapRequest } from "@bpfmapd/client/proto";
-import { type Columns, clearMap, dumpMap, loadMap, type MapHost } from "../../maps/index.js";
+import type { CallAccess } from "../../access/index.js";
+import {
+  clearMap,
+  dumpMap,
+  type ElementsInput,
+  type InputColumn,
+  loadMap,
+  type MapHost,
+} from "../../maps/index.js";
+import type { CallCourse } from "../call-observer.js";
 import { dumpMessage, toDumpRequest } from "../messages/dump-message.js";
 import { loadResultMessage, toLoadChunk, toLoadStart } from "../messages/load-message.js";
 import { toMapRef } from "../messages/map-ref-message.js";
@@ -11,29 +20,50 @@ export function wholeMapHandlers(
   maxMessageBytes: number,
 ): Pick<MapServiceHandlers, "dumpMap" | "loadMap" | "clearMap"> {
   return {
-    async *dumpMap(request, { signal }) {
-      const dump = dumpMap(host, toDumpRequest(request, maxMessageBytes), signal);
-      for await (const item of dump) yield dumpMessage(item);
+    async *dumpMap(request, { signal, course, access }) {
+      const dump = dumpMap(host, toDumpRequest(request, maxMessageBytes, access), signal);
+      for await (const item of dump) {
+        if (item.kind === "chunk") {
+          const { count, keysLength, valuesLength, textsLength = 0 } = item.chunk;
+          course?.streamed?.(count, keysLength + valuesLength + textsLength);
+        }
+        yield dumpMessage(item);
+      }
     },
 
-    async loadMap(requests, { signal }) {
+    async loadMap(requests, { signal, course, access }) {
       const iterator = requests[Symbol.asyncIterator]();
       const first = await iterator.next();
-      const start = toLoadStart(first.done ? undefined : first.value);
-      return loadResultMessage(await loadMap(host, start, chunksOf(iterator), signal));
+      const start = toLoadStart(first.done ? undefined : first.value, access);
+      const chunks = chunksOf(iterator, course, access?.needing("write"));
+      return loadResultMessage(await loadMap(host, start, chunks, signal));
     },
 
-    async clearMap(request, { signal }) {
-      const { removed } = await clearMap(host, toMapRef(request.map), signal);
+    async clearMap(request, { signal, access }) {
+      const { removed } = await clearMap(host, toMapRef(request.map, access), signal);
       return { removed: BigInt(removed) };
     },
   };
 }
 
-async function* chunksOf(requests: AsyncIterator<LoadMapRequest>): AsyncGenerator<Columns, void> {
+async function* chunksOf(
+  requests: AsyncIterator<LoadMapRequest>,
+  course: CallCourse | undefined,
+  access: CallAccess | undefined,
+): AsyncGenerator<ElementsInput, void> {
   for (;;) {
     const next = await requests.next();
     if (next.done) return;
-    yield toLoadChunk(next.value);
+    const chunk = toLoadChunk(next.value, access);
+    if (access) access.record.streamed += chunk.count;
+    course?.streamed?.(chunk.count, bytesOf(chunk.keys) + bytesOf(chunk.values));
+    yield chunk;
   }
+}
+
+/** Length of a column as it was sent; a reference to a kernel object has none to speak of. */
+function bytesOf(column: InputColumn<unknown>): number {
+  if (column instanceof Uint8Array) return column.byteLength;
+  if (column.form === "objects") return 0;
+  return column.items.reduce((sum, text) => sum + text.length, 0);
 }

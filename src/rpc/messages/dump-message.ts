@@ -7,9 +7,10 @@ import {
 } from "@bpfmapd/client/proto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { DumpItem, DumpRequest, DumpSummary } from "../../maps/index.js";
+import type { DumpItem, DumpRequest, DumpSummary, MapAccess } from "../../maps/index.js";
 import { DUMP_CHUNK_OVERHEAD, DUMP_CHUNK_ROOM, encodeDumpChunk } from "./dump-frame.js";
-import { toCpuView, toElementFilter } from "./element-message.js";
+import { elementsMessage, toCpuView, toElementFilter, toReading } from "./element-message.js";
+import { toElementOrder } from "./field-message.js";
 import { mapMessage } from "./map-message.js";
 import { toMapRef } from "./map-ref-message.js";
 
@@ -17,18 +18,25 @@ import { toMapRef } from "./map-ref-message.js";
 const DEFAULT_CHUNK_BYTES = 1024 * 1024;
 
 /** What a request to dump asks of the maps floor. */
-export function toDumpRequest(request: DumpMapRequest, maxMessageBytes: number): DumpRequest {
+export function toDumpRequest(
+  request: DumpMapRequest,
+  maxMessageBytes: number,
+  access: MapAccess | undefined,
+): DumpRequest {
   const filter = toElementFilter(request.filter);
   const cpuView = toCpuView(request.cpuView);
   const { maxElements, maxElementsPerSecond, progressInterval } = request;
   return {
-    map: toMapRef(request.map),
+    map: toMapRef(request.map, access),
     projection: toProjection(request.projection),
     chunkBytes: Math.min(
       request.chunkBytes || DEFAULT_CHUNK_BYTES,
       maxMessageBytes - DUMP_CHUNK_OVERHEAD,
     ),
     room: DUMP_CHUNK_ROOM,
+    reading: toReading(request),
+    order: toElementOrder(request.order),
+    ...(request.recursive && { recursive: true }),
     ...(filter !== undefined && { filter }),
     ...(cpuView !== undefined && { cpuView }),
     ...(maxElements > 0n && { maxElements: Number(maxElements) }),
@@ -44,11 +52,17 @@ export function dumpMessage(
   switch (item.kind) {
     case "chunk":
       return encodeDumpChunk(item.chunk);
+    case "elements":
+      return { kind: { case: "elements", value: elementsMessage(item.elements) } };
     case "header":
       return {
         kind: {
           case: "header",
-          value: { map: mapMessage(item.map), valueStride: item.valueStride },
+          value: {
+            map: mapMessage(item.map),
+            valueStride: item.valueStride,
+            ...(item.outerKey && { outerKey: item.outerKey }),
+          },
         },
       };
     case "progress":

@@ -1,7 +1,12 @@
-import type { HoldSchema, MapDetail as MapDetailMessage, MapSchema } from "@bpfmapd/client/proto";
+import type {
+  HoldSchema,
+  MapDetail as MapDetailMessage,
+  MapSchema,
+  MapSpecSchema,
+} from "@bpfmapd/client/proto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { Hold, MapDetail, MapRecord } from "../../maps/index.js";
+import type { Hold, MapDetail, MapRecord, MapSpec } from "../../maps/index.js";
 
 /** A map as the contract tells it. */
 export function mapMessage(map: MapRecord): MessageInitShape<typeof MapSchema> {
@@ -29,6 +34,22 @@ export function mapMessage(map: MapRecord): MessageInitShape<typeof MapSchema> {
     holds: map.holds.map(holdMessage),
     holders: map.holders.map(({ pid, comm }) => ({ pid, comm })),
     bootId: map.bootId,
+    programs: map.programs.map(({ id, name, type }) => ({ id, name, type })),
+    keptObjects: map.keptObjects,
+    innerMapSpec: map.innerMapSpec && specMessage(map.innerMapSpec),
+    numaNode: map.numaNode,
+  };
+}
+
+/** The spec of an inner map, which has no inner maps itself. */
+function specMessage(spec: MapSpec): MessageInitShape<typeof MapSpecSchema> {
+  const { type, name, keySize, valueSize, maxEntries, flags, mapExtra, numaNode, ifindex } = spec;
+  return {
+    ...{ type, name, keySize, valueSize, maxEntries, flags, mapExtra, numaNode, ifindex },
+    btfVmlinuxValueTypeId: spec.btfVmlinuxValueTypeId,
+    btfId: spec.btfId ?? 0,
+    btfKeyTypeId: spec.btfKeyTypeId ?? 0,
+    btfValueTypeId: spec.btfValueTypeId ?? 0,
   };
 }
 
@@ -47,5 +68,11 @@ export function holdMessage({
 
 /** What a request wants to know of a map; nothing extra where it does not say. */
 export function toMapDetail(message: MapDetailMessage | undefined): MapDetail {
-  return { pins: message?.pins ?? false, holders: message?.holders ?? false };
+  const { pins, holders, programs, innerMap } = message ?? {};
+  return {
+    pins: pins ?? false,
+    holders: holders ?? false,
+    programs: programs ?? false,
+    innerMap: innerMap ?? false,
+  };
 }

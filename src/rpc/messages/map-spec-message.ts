@@ -1,10 +1,19 @@
 import type { HoldSpec, MapSpec as MapSpecMessage } from "@bpfmapd/client/proto";
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import { fieldError, type MapSpec } from "../../maps/index.js";
+import { fieldError, type MapAccess, type MapSpec } from "../../maps/index.js";
 import { toMapRef } from "./map-ref-message.js";
 
-/** The spec that a request gives; `field` is its path in the request. */
-export function toMapSpec(message: MapSpecMessage | undefined, field = "spec"): MapSpec {
+/**
+ * The spec that a request gives.
+ *
+ * @param access what the caller may do with a map that is the template of inner maps
+ * @param field its path in the request
+ */
+export function toMapSpec(
+  message: MapSpecMessage | undefined,
+  access: MapAccess | undefined,
+  field = "spec",
+): MapSpec {
   if (message === undefined) throw fieldError("FIELD_INVALID", field, "is missing");
   const { innerMapSpec, innerMap } = message;
   return {
@@ -17,9 +26,13 @@ export function toMapSpec(message: MapSpecMessage | undefined, field = "spec"): 
     mapExtra: message.mapExtra,
     numaNode: message.numaNode,
     ifindex: message.ifindex,
-    innerMapSpec: innerMapSpec && toMapSpec(innerMapSpec, `${field}.inner_map_spec`),
-    innerMap: innerMap && toMapRef(innerMap, `${field}.inner_map`),
+    innerMapSpec: innerMapSpec && toMapSpec(innerMapSpec, access, `${field}.inner_map_spec`),
+    innerMap: innerMap && toMapRef(innerMap, access, `${field}.inner_map`),
     btfVmlinuxValueTypeId: message.btfVmlinuxValueTypeId,
+    ...(message.btf.length > 0 && { btf: message.btf }),
+    ...(message.btfId !== 0 && { btfId: message.btfId }),
+    ...(message.btfKeyTypeId !== 0 && { btfKeyTypeId: message.btfKeyTypeId }),
+    ...(message.btfValueTypeId !== 0 && { btfValueTypeId: message.btfValueTypeId }),
   };
 }
 

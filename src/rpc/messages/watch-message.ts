@@ -12,15 +12,10 @@ import {
 } from "@bpfmapd/client/proto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, durationMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { MapAccess } from "../../maps/index.js";
 import { fieldError } from "../../maps/index.js";
-import type {
-  ResyncReason,
-  WatchEvents,
-  WatchFilter,
-  WatchItem,
-  WatchRequest,
-} from "../../watch/index.js";
-import { toCpuView, toKeyRange } from "./element-message.js";
+import type { ResyncReason, WatchFilter, WatchItem, WatchRequest } from "../../watch/index.js";
+import { toCpuView, toKeyRange, toReading } from "./element-message.js";
 import { mapMessage } from "./map-message.js";
 import { toMapRef } from "./map-ref-message.js";
 
@@ -33,10 +28,13 @@ const SOURCES = {
 type WatchMessage = MessageInitShape<typeof WatchResponseSchema>;
 
 /** What a request to watch asks of the watch floor. */
-export function toWatchRequest(request: WatchRequestMessage): WatchRequest {
+export function toWatchRequest(
+  request: WatchRequestMessage,
+  access: MapAccess | undefined,
+): WatchRequest {
   const { pollInterval, bookmarkInterval } = request;
   return {
-    map: toMapRef(request.map),
+    map: toMapRef(request.map, access),
     filter: toWatchFilter(request.filter),
     start: toStart(request.start),
     fidelity: toFidelity(request.fidelity),
@@ -46,6 +44,7 @@ export function toWatchRequest(request: WatchRequestMessage): WatchRequest {
     previousValues: request.previousValues,
     bookmarkIntervalMs: bookmarkInterval && durationMs(bookmarkInterval),
     follow: request.onRecreate === OnRecreate.FOLLOW,
+    reading: toReading(request),
   };
 }
 
@@ -85,7 +84,7 @@ export function watchMessage(item: WatchItem): WatchMessage {
     case "created":
       return createdMessage(item);
     case "events":
-      return { kind: { case: "events", value: eventsMessage(item.events) } };
+      return { kind: { case: "events", value: eventsMessage(item) } };
     case "bookmark":
       return bookmarkMessage(item);
     case "resync": {
@@ -130,15 +129,24 @@ function bookmarkMessage(item: WatchItem & { kind: "bookmark" }): WatchMessage {
   };
 }
 
-function eventsMessage(events: WatchEvents) {
+function eventsMessage({ events, texts }: WatchItem & { kind: "events" }) {
+  const hasBytes = !texts || texts.besideBytes;
   return {
     revision: BigInt(events.revision),
     initial: events.initial,
-    puts: events.puts,
-    deletes: events.deletes,
+    puts: {
+      ...(hasBytes ? events.puts : { count: events.puts.count }),
+      jsonKeys: [...(texts?.putKeys ?? [])],
+      jsonValues: [...(texts?.putValues ?? [])],
+    },
+    deletes: {
+      ...(hasBytes ? events.deletes : { count: events.deletes.count }),
+      jsonKeys: [...(texts?.deleteKeys ?? [])],
+    },
     ...(events.previous && {
-      previous: events.previous.values,
+      ...(hasBytes && { previous: events.previous.values }),
       previousPresent: packBits(events.previous.present),
+      jsonPrevious: [...(texts?.previous ?? [])],
     }),
     writers: events.writers.map(({ pid, comm, kind, monotonicNs }) => ({
       pid,

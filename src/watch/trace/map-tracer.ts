@@ -49,11 +49,19 @@ export class MapTracer {
   /** Takes over what the kernel has told so far, and reports it. */
   absorb(): void {
     for (let isAll = false; !isAll; ) {
+      const lookMs = Date.now();
       const news = this.#trace.take();
       isAll = news.isAll;
       this.#report(news.records);
-      if (news.lost > 0) this.#send({ type: "lost", calls: news.lost });
+      // A call that came while these were taken waits for the next look.
+      if (isAll) this.#lastLookMs = lookMs;
+      this.#lose(news.lost);
     }
+  }
+
+  /** Reports what was not told because a program ran already. To be called now and then. */
+  reconcile(): void {
+    this.#lose(this.#trace.takeMisses());
   }
 
   close(): void {
@@ -62,24 +70,31 @@ export class MapTracer {
 
   #report(records: readonly TraceRecord[]): void {
     const changes: TracedChange[] = [];
-    const touched: Buffer[] = [];
+    const touched: TraceRecord[] = [];
     let many = false;
     for (const record of records) {
       const isDelete = record.kind === RecordKind.DELETE;
       if (record.kind === RecordKind.MANY) many = true;
       else if (this.source.kind === "trace" && (record.value || isDelete)) {
         changes.push({ key: record.key, value: record.value, writer: writerOf(record) });
-      } else touched.push(record.key);
+      } else touched.push(record);
     }
     this.#tell(changes);
-    if (touched.length > 0) this.#send({ type: "touched", keys: Buffer.concat(touched) });
+    if (touched.length > 0) {
+      const keys = Buffer.concat(touched.map(({ key }) => key));
+      this.#send({ type: "touched", keys, writers: touched.map(writerOf) });
+    }
     if (many) this.#send({ type: "touched", keys: undefined });
+  }
+
+  #lose(calls: number): void {
+    if (calls > 0) this.#send({ type: "lost", calls });
   }
 
   #tell(traced: readonly TracedChange[]): void {
     const startedMs = this.#lastLookMs;
-    const finishedMs = Date.now();
-    this.#lastLookMs = finishedMs;
+    // The clock tells whole milliseconds.
+    const finishedMs = Date.now() + 1;
     const { bytes: shadowBytes } = this.#mirror;
     const scan = { startedMs, finishedMs, busyMs: 0, complete: true, shadowBytes };
     for (const log of this.#mirror.trace(traced)) {

@@ -7,6 +7,7 @@ import {
   KernelError,
   mapCreate,
   ProgramType,
+  programInfo,
   programLoad,
   RingBufferReader,
   rawTracepointOpen,
@@ -42,8 +43,10 @@ export class TraceSource {
   readonly #lostCalls: ElementCalls;
   /** Programs, and what attaches them. */
   readonly #fds: number[] = [];
+  readonly #programFds: number[] = [];
   #watch: FdWatch | undefined;
   #lostSoFar = 0n;
+  #missesSoFar = 0n;
 
   private constructor(kind: TraceKind, target: ScanTarget, ringBytes: number) {
     this.kind = kind;
@@ -87,6 +90,19 @@ export class TraceSource {
     return { records, lost: this.#takeLost(), isAll };
   }
 
+  /**
+   * Times, since the last look, that a program did not run because it ran already on that
+   * CPU, as when an interrupt writes a map while a call is told. The call may have been on
+   * another map. (Before Linux 5.12 the kernel does not count them.)
+   */
+  takeMisses(): number {
+    let misses = 0n;
+    for (const fd of this.#programFds) misses += programInfo(fd).recursionMisses;
+    const news = Number(misses - this.#missesSoFar);
+    this.#missesSoFar = misses;
+    return news;
+  }
+
   /** Detaches the programs. */
   close(): void {
     this.#watch?.end();
@@ -127,6 +143,7 @@ export class TraceSource {
         }),
       );
       this.#keep(rawTracepointOpen({ programFd }));
+      this.#programFds.push(programFd);
     });
   }
 

@@ -1,0 +1,74 @@
+import type { Principal } from "../identity/principal.js";
+import { VERBS, type Verb } from "../verb.js";
+import { identityMatcher } from "./identity-matcher.js";
+import type { MapFacts } from "./map-facts.js";
+import { type MapSelector, mapSelector } from "./map-selector.js";
+import type { PolicyDocument } from "./policy-schema.js";
+
+interface Rule extends MapSelector {
+  readonly label: string;
+  readonly identities: readonly string[];
+  readonly verbs: ReadonlySet<Verb>;
+}
+
+/** What a policy gives to one caller. */
+export interface Grants {
+  /** The identities that the caller is. */
+  readonly identities: readonly string[];
+  /** Whether the caller is any of the identities, so that it may ask what concerns no map. */
+  readonly isKnown: boolean;
+  /** Labels of the rules that give a verb on any map at all. */
+  rulesFor(verb: Verb): readonly string[];
+  /** The label of the rule that gives a verb on a map; undefined where none does. */
+  ruleThatGives(verb: Verb, map: MapFacts): string | undefined;
+  /** Whether pins, which were not looked for, could make a difference. */
+  looksAtPins(verb: Verb): boolean;
+}
+
+/** Everything, without end: what a caller of a socket has whose mode is the policy. */
+export const UNLIMITED_GRANTS: Grants = {
+  identities: [],
+  isKnown: true,
+  rulesFor: () => ["unix_socket: trusted"],
+  ruleThatGives: () => "unix_socket: trusted",
+  looksAtPins: () => false,
+};
+
+/** Who may do what to which map. Rules only give: what none gives is denied. */
+export class Policy {
+  readonly #trustsUnixSocket: boolean;
+  readonly #identities: readonly (readonly [string, (who: Principal) => boolean])[];
+  readonly #rules: readonly Rule[];
+
+  constructor({ unix_socket, identities, labels, rules }: PolicyDocument) {
+    this.#trustsUnixSocket = unix_socket === "trusted";
+    this.#identities = Object.entries(identities).map(([name, proofs]) => {
+      const matchers = proofs.map(identityMatcher);
+      return [name, (who: Principal) => matchers.some((isMatch) => isMatch(who))];
+    });
+    this.#rules = rules.map((rule, index) => ({
+      ...mapSelector(rule.maps, labels),
+      label: rule.name ?? `rules[${index}]`,
+      identities: rule.identities,
+      verbs: new Set(rule.verbs === "all" ? VERBS : rule.verbs),
+    }));
+  }
+
+  /** What a caller may do. */
+  grantsOf(who: Principal): Grants {
+    if (this.#trustsUnixSocket && who.unix) return UNLIMITED_GRANTS;
+    const identities = this.#identities.filter(([, isMatch]) => isMatch(who)).map(([name]) => name);
+    const own = this.#rules.filter((rule) =>
+      rule.identities.some((identity) => identities.includes(identity)),
+    );
+    const giving = new Map(VERBS.map((verb) => [verb, own.filter(({ verbs }) => verbs.has(verb))]));
+    const rulesOf = (verb: Verb) => giving.get(verb) ?? [];
+    return {
+      identities,
+      isKnown: identities.length > 0,
+      rulesFor: (verb) => rulesOf(verb).map(({ label }) => label),
+      ruleThatGives: (verb, map) => rulesOf(verb).find((rule) => rule.selects(map))?.label,
+      looksAtPins: (verb) => rulesOf(verb).some((rule) => rule.looksAtPins),
+    };
+  }
+}

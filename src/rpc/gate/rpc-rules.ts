@@ -1,0 +1,69 @@
+import type { HostService, MapService } from "@bpfmapd/client/proto";
+import type { Verb } from "../../access/index.js";
+import type { ServiceRules } from "../adapter/service.js";
+import type { Health } from "../gen/grpc/health/v1/health_pb.js";
+import type { ServerReflection } from "../gen/grpc/reflection/v1/reflection_pb.js";
+
+/** What the policy asks of the callers of an RPC. */
+export interface RpcRule {
+  /**
+   * All that the caller must have, on each map that the call names. Empty where no map
+   * comes into it: for every caller that the policy knows.
+   */
+  readonly verbs: readonly Verb[];
+  /** Whether it changes maps or takes from them, so that it is audited. */
+  readonly changes: boolean;
+}
+
+const known: RpcRule = { verbs: [], changes: false };
+const looks = (...verbs: Verb[]): RpcRule => ({ verbs, changes: false });
+const changes = (...verbs: Verb[]): RpcRule => ({ verbs, changes: true });
+
+/**
+ * Who may call MapService: an RPC without a rule does not compile. Handlers ask for more where
+ * it depends on the request: pins and holds of CreateMap, the strategy of LoadMap.
+ */
+export const mapServiceRules: ServiceRules<typeof MapService> = {
+  listMaps: looks("list"),
+  getMap: looks("list"),
+  countElements: looks("read"),
+  createMap: changes("create"),
+  holdMap: changes("hold"),
+  releaseMap: changes("hold"),
+  keepAlive: looks("hold"),
+  pinMap: changes("pin"),
+  unpinMap: changes("pin"),
+  freezeMap: changes("freeze"),
+  lookupElements: looks("read"),
+  updateElements: changes("write"),
+  deleteElements: changes("delete"),
+  takeElements: changes("read", "delete"),
+  nextKey: looks("read"),
+  // Each call on it is let in by itself.
+  pipeline: known,
+  dumpMap: looks("read"),
+  loadMap: changes("write"),
+  clearMap: changes("delete"),
+  pushElements: changes("write"),
+  popElements: changes("consume"),
+  peekElement: looks("read"),
+  readRecords: changes("consume"),
+  writeRecords: changes("write"),
+  readMemory: looks("read"),
+  writeMemory: changes("write"),
+  getMapSchema: looks("list"),
+  watch: looks("watch"),
+};
+
+/** Who may call HostService. */
+export const hostServiceRules: ServiceRules<typeof HostService> = {
+  getHost: known,
+  getCapabilities: known,
+  explainAccess: known,
+};
+
+/** Who may call gRPC's own services. */
+export const healthRules: ServiceRules<typeof Health> = { check: known, list: known, watch: known };
+export const reflectionRules: ServiceRules<typeof ServerReflection> = {
+  serverReflectionInfo: known,
+};
