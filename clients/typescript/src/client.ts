@@ -6,6 +6,8 @@ import { MapService } from "./gen/bpfmap/v1/map_service_pb.js";
 import { MapHandle } from "./map-handle.js";
 import type { MapRefInit } from "./map-ref.js";
 import { createServiceClient, type ServiceClient } from "./service-client.js";
+import { type OpenOptions, openMap, openPerCpuMap } from "./typed/open-map.js";
+import type { TypedMap } from "./typed/typed-map.js";
 
 /** A connection to one daemon. Made by connect(). */
 export class BpfmapClient {
@@ -17,7 +19,7 @@ export class BpfmapClient {
   readonly address: string;
   readonly #connection: Connection;
 
-  /** Use connect(). */
+  /** Use connect(). @internal */
   constructor(connection: Connection) {
     this.#connection = connection;
     this.address = connection.address;
@@ -31,6 +33,23 @@ export class BpfmapClient {
    */
   map(ref: MapRefInit): MapHandle {
     return new MapHandle(this.maps, ref);
+  }
+
+  /**
+   * Opens a map with types for its keys and values (see `@bpfmapd/client/codec`). Throws
+   * INVALID_ARGUMENT where the codecs' sizes are not those of the map, or the map is
+   * per-CPU; and what MapHandle.get() throws.
+   */
+  open<K, V>(ref: MapRefInit, options: OpenOptions<K, V>): Promise<TypedMap<K, V>> {
+    return openMap(this, ref, options);
+  }
+
+  /**
+   * Opens a per-CPU map with types: its values are arrays with one V for each of
+   * Map.cpus. Throws as open() does.
+   */
+  openPerCpu<K, V>(ref: MapRefInit, options: OpenOptions<K, V>): Promise<TypedMap<K, V[]>> {
+    return openPerCpuMap(this, ref, options);
   }
 
   /**

@@ -9,6 +9,7 @@ import { checkDeadline } from "./call-options.js";
 import { BpfmapClient } from "./client.js";
 import { Connection } from "./connection.js";
 import { invalidArgument } from "./errors.js";
+import { type TokenSource, tokenInterceptor } from "./token.js";
 
 const DEFAULT_DEADLINE_MS = 30_000;
 const DEFAULT_MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
@@ -21,6 +22,13 @@ const FLOW_CONTROL_WINDOW_BYTES = 4 * 1024 * 1024;
 // grpc-js would wait up to two minutes before it looks again whether a daemon that
 // was restarted is back.
 const MAX_RECONNECT_BACKOFF_MS = 5_000;
+
+// A host that is switched off ends no connection: without pings a watch would wait for it
+// for ever.
+const KEEPALIVE: ChannelOptions = {
+  "grpc.keepalive_time_ms": 20_000,
+  "grpc.keepalive_timeout_ms": 20_000,
+};
 
 /** TLS towards a daemon on TCP. All are PEM. */
 export interface TlsOptions {
@@ -45,6 +53,8 @@ export interface ConnectOptions {
   tls?: TlsOptions;
   /** Allows a TCP connection without TLS: anybody on the way can read and change maps. */
   plaintext?: boolean;
+  /** Sent with every call as a bearer token (JWT). Not over TCP without TLS, where anybody reads it. */
+  token?: TokenSource;
   /** Milliseconds after which unary calls fail unless they say otherwise; Infinity for never. Default 30000. */
   deadlineMs?: number;
   /** Largest message that is accepted, in bytes. Default 16 MiB, as the daemon's own limit. */
@@ -65,7 +75,9 @@ export function connect(options: ConnectOptions = {}): BpfmapClient {
     "grpc.max_receive_message_length": options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES,
     "grpc.max_reconnect_backoff_ms": MAX_RECONNECT_BACKOFF_MS,
     "grpc-node.flow_control_window": FLOW_CONTROL_WINDOW_BYTES,
+    ...(address.kind === "tcp" && KEEPALIVE),
     ...serverNameOptions(options.tls),
+    ...(options.token !== undefined && { interceptors: [tokenInterceptor(options.token)] }),
     ...options.channelOptions,
   });
   return new BpfmapClient(new Connection(client, address.target, deadlineMs));
@@ -78,6 +90,9 @@ function channelCredentials(address: Address, options: ConnectOptions): ChannelC
     return grpcCredentials.createInsecure();
   }
   if (tls === undefined) {
+    if (plaintext && options.token !== undefined) {
+      throw invalidArgument("a token is a secret: send it by TLS, or by a unix socket", "token");
+    }
     if (plaintext) return grpcCredentials.createInsecure();
     throw invalidArgument(
       `${address.target} is a TCP address: give tls, or plaintext: true to go without`,

@@ -4,8 +4,16 @@ import { status } from "@grpc/grpc-js";
 import type { CallOptions } from "./call-options.js";
 import { type CpuViewOptions, cpuView } from "./cpu.js";
 import { Deferred } from "./deferred.js";
+import { endedFirst } from "./ended-first.js";
 import { BpfmapError, protocolError } from "./errors.js";
-import type { ElementFilterSchema, Elements, Projection } from "./gen/bpfmap/v1/element_pb.js";
+import type {
+  ElementFilterSchema,
+  ElementOrderSchema,
+  Elements,
+  Format,
+  Projection,
+  TypingSchema,
+} from "./gen/bpfmap/v1/element_pb.js";
 import type { MapRef } from "./gen/bpfmap/v1/map_pb.js";
 import type {
   DumpHeader,
@@ -23,6 +31,12 @@ export interface DumpOptions extends CallOptions, CpuViewOptions {
   filter?: MessageInitShape<typeof ElementFilterSchema>;
   /** Which columns to send; keys and values where absent. The others are empty. */
   projection?: Projection;
+  /** The first elements of this order instead of all, once all have been read. */
+  order?: MessageInitShape<typeof ElementOrderSchema>;
+  /** How elements stand in chunks(): bytes, JSON or both; bytes where absent. */
+  format?: Format;
+  /** Types instead of the map's own, for JSON, conditions and orders. */
+  typing?: MessageInitShape<typeof TypingSchema>;
   /** Size of a chunk to aim at, in bytes, up to 4 MiB; the daemon's choice where absent. */
   chunkBytes?: number;
   /** Stop after this many elements. The summary is then not complete if there are more. */
@@ -54,7 +68,7 @@ export class Dump implements AsyncIterable<[key: Uint8Array, value: Uint8Array]>
   #taken = false;
   #left = false;
 
-  /** Use MapHandle.dump(). */
+  /** Use MapHandle.dump(). @internal */
   constructor(open: () => ResponseStream<DumpMapResponse>, options: DumpOptions | undefined) {
     this.#open = open;
     this.#onProgress = options?.onProgress;
@@ -88,24 +102,7 @@ export class Dump implements AsyncIterable<[key: Uint8Array, value: Uint8Array]>
       });
     }
     this.#taken = true;
-    const chunks = this.#read();
-    // A generator answers return() only after the next() before it, which may wait
-    // for the daemon: so the call is ended first.
-    return {
-      next: () => chunks.next(),
-      return: () => {
-        this.#leave();
-        return chunks.return(undefined);
-      },
-      throw: async (error) => {
-        this.#leave();
-        await chunks.return(undefined);
-        throw error;
-      },
-      [Symbol.asyncIterator]() {
-        return this;
-      },
-    };
+    return endedFirst(this.#read(), () => this.#leave());
   }
 
   /** The elements one by one. Throws FAILED_PRECONDITION where the dump is being read already. */
@@ -182,6 +179,9 @@ export function dumpRequest(
     filter: options?.filter,
     projection: options?.projection,
     cpuView: cpuView(options),
+    order: options?.order,
+    format: options?.format,
+    typing: options?.typing,
     chunkBytes: options?.chunkBytes,
     maxElements: options?.maxElements === undefined ? undefined : BigInt(options.maxElements),
     maxElementsPerSecond: options?.maxElementsPerSecond,

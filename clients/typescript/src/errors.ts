@@ -70,6 +70,15 @@ export class BpfmapError extends Error {
     const message = error instanceof Error ? error.message : String(error);
     return new BpfmapError(message, { code: status.UNKNOWN, cause: error });
   }
+
+  /** The error in PipelineResponse.error: a serialized google.rpc.Status. */
+  static fromStatus(bytes: Uint8Array): BpfmapError {
+    const { code, message, details } = fromBinary(StatusSchema, bytes);
+    return new BpfmapError(message || (status[code] ?? "unknown error"), {
+      code,
+      ...readDetails(details),
+    });
+  }
 }
 
 interface ServiceErrorLike extends Error {
@@ -104,10 +113,14 @@ function detailsOf(error: ServiceErrorLike): Details {
   const [bytes] = error.metadata.get(DETAILS_TRAILER);
   if (!(bytes instanceof Uint8Array)) return {};
   try {
-    return Object.assign({}, ...fromBinary(StatusSchema, bytes).details.map(readDetail));
+    return readDetails(fromBinary(StatusSchema, bytes).details);
   } catch {
     return {};
   }
+}
+
+function readDetails(details: readonly Any[]): Details {
+  return Object.assign({}, ...details.map(readDetail));
 }
 
 function readDetail(detail: Any): Details {

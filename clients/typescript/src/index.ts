@@ -1,5 +1,12 @@
+/**
+ * Connecting to a daemon, maps, dumps, loads, watches and records.
+ *
+ * @module client
+ */
+
 export { Metadata, status } from "@grpc/grpc-js";
 export { type Address, DEFAULT_ADDRESS, parseAddress } from "./address.js";
+export type { BatchedCallOptions, BatchedMap, BatchingOptions } from "./batch/batched-map.js";
 export type { CallOptions } from "./call-options.js";
 export { BpfmapClient } from "./client.js";
 export type { Element } from "./columns.js";
@@ -7,6 +14,7 @@ export { type ConnectOptions, connect, type TlsOptions } from "./connect.js";
 export type { CpuTargetOptions, CpuViewOptions } from "./cpu.js";
 export { Dump, type DumpOptions } from "./dump.js";
 export { BpfmapError, type BpfmapErrorInit, type FieldViolation } from "./errors.js";
+export type { JsonMap, TypingInit } from "./json-map.js";
 export type { ElementSource, LoadOptions } from "./load.js";
 export {
   type LookupOptions,
@@ -15,12 +23,24 @@ export {
   type UpdateOptions,
 } from "./map-handle.js";
 export { type MapRefInit, mapRef } from "./map-ref.js";
+export type { Key, Value } from "./object.js";
+export type { RecordSource, WriteRecordsOptions } from "./record-writer.js";
+export {
+  type LostEvent,
+  type RecordBatch,
+  type RecordEvent,
+  RecordStream,
+  type RecordsOptions,
+} from "./records.js";
 export type { ResponseStream } from "./response-stream.js";
 export type { ServiceClient } from "./service-client.js";
-export {
-  type DeleteEvent,
-  type PutEvent,
-  Watch,
-  type WatchEvent,
-  type WatchOptions,
-} from "./watch.js";
+export type { TokenSource } from "./token.js";
+export type { OpenOptions } from "./typed/open-map.js";
+export type {
+  TypedDeleteEvent,
+  TypedMap,
+  TypedPutEvent,
+  TypedWatchEvent,
+} from "./typed/typed-map.js";
+export { Watch, type WatchEvent, type WatchOptions } from "./watch.js";
+export type { ChangeTexts, DeleteEvent, PutEvent } from "./watch-change.js";

@@ -13,6 +13,8 @@ const DEFAULT_CHUNK_BYTES = 256 * 1024;
 export interface LoadOptions extends CallOptions {
   /** What becomes of the elements that the map has already; MERGE where absent. */
   strategy?: LoadStrategy;
+  /** For REPLACE_ATOMIC: the key of the inner map's slot in the map in map. */
+  outerKey?: Uint8Array;
   /** Only report what the load would do. */
   dryRun?: boolean;
   /** For per-CPU maps: values are value_size bytes and go to every CPU's slot. */
@@ -43,6 +45,7 @@ export async function* loadRequests(
       value: {
         map: ref,
         strategy: options?.strategy,
+        outerKey: options?.outerKey,
         dryRun: options?.dryRun,
         cpuTarget: cpuTarget({ allCpus: options?.allCpus }),
       },

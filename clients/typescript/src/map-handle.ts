@@ -1,9 +1,10 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import { status } from "@grpc/grpc-js";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { BatchedMap, type BatchingOptions } from "./batch/batched-map.js";
 import type { CallOptions } from "./call-options.js";
 import { type Element, packColumn, packElements, unpackColumn } from "./columns.js";
 import { type CpuTargetOptions, type CpuViewOptions, cpuTarget, cpuView } from "./cpu.js";
 import { Dump, type DumpOptions, dumpRequest } from "./dump.js";
+import { elementError } from "./element-failure.js";
 import { BpfmapError, protocolError } from "./errors.js";
 import {
   type ElementFailure,
@@ -13,18 +14,28 @@ import {
   type UpdateMode,
 } from "./gen/bpfmap/v1/element_pb.js";
 import { ErrorReason } from "./gen/bpfmap/v1/error_pb.js";
-import type { Map as BpfMap, MapRef } from "./gen/bpfmap/v1/map_pb.js";
+import {
+  type Map as BpfMap,
+  MapSchema as BpfMapSchema,
+  type MapRef,
+} from "./gen/bpfmap/v1/map_pb.js";
 import type {
   ClearMapResponse,
   CountElementsResponse,
   DeleteElementsResponse,
   LoadMapResponse,
+  LookupElementsResponse,
   MapDetailSchema,
   MapService,
   UpdateElementsResponse,
 } from "./gen/bpfmap/v1/map_service_pb.js";
+import type { ObjectValue } from "./gen/bpfmap/v1/object_pb.js";
+import { JsonMap, type TypingInit } from "./json-map.js";
 import { type ElementSource, type LoadOptions, loadRequests } from "./load.js";
 import { type MapRefInit, mapRef } from "./map-ref.js";
+import { type Key, keyColumn, type Value, valueColumn } from "./object.js";
+import { type RecordSource, type WriteRecordsOptions, writeRequests } from "./record-writer.js";
+import { RecordStream, type RecordsOptions, recordsRequest } from "./records.js";
 import type { ServiceClient } from "./service-client.js";
 import { Watch, type WatchOptions } from "./watch.js";
 
@@ -57,7 +68,8 @@ export interface ManyOptions {
  * so each call finds the map anew and fails with NOT_FOUND once it is gone.
  *
  * Keys and values are bytes in the host's byte order, of exactly the map's sizes;
- * nothing is padded or cut. Values of per-CPU maps have Map.value_stride bytes
+ * nothing is padded or cut; where they are kernel objects they are named, not numbered.
+ * Values of per-CPU maps have Map.value_stride bytes
  * unless a CPU is chosen. Every failure is a BpfmapError, with the reasons of
  * ErrorReason.
  */
@@ -66,7 +78,7 @@ export class MapHandle {
   readonly ref: MapRef;
   readonly #maps: ServiceClient<typeof MapService>;
 
-  /** Use BpfmapClient.map(). */
+  /** Use BpfmapClient.map(). @internal */
   constructor(maps: ServiceClient<typeof MapService>, ref: MapRefInit) {
     this.#maps = maps;
     this.ref = mapRef(ref);
@@ -83,14 +95,18 @@ export class MapHandle {
   }
 
   /** The value of a key; undefined where the map has no such element. */
-  async lookup(key: Uint8Array, options?: LookupOptions): Promise<Uint8Array | undefined> {
-    return unlessMissing(async () => {
-      const answer = await this.#maps.lookupElements(
-        { map: this.ref, keys: key, count: 1, cpuView: cpuView(options), lock: options?.lock },
-        options,
-      );
-      return valuesFound(answer, 1)[0];
-    });
+  async lookup(key: Key, options?: LookupOptions): Promise<Uint8Array | undefined> {
+    const answer = await this.#lookupOne(key, options);
+    return answer && valuesFound(answer, 1)[0];
+  }
+
+  /**
+   * The kernel object that the value of a key is, such as a program or an inner map;
+   * undefined where the map has no such element, or values of bytes.
+   */
+  async lookupObject(key: Key, options?: LookupOptions): Promise<ObjectValue | undefined> {
+    const answer = await this.#lookupOne(key, options);
+    return answer?.elements?.objectValues[0];
   }
 
   /** The values of keys, in their order, in one call; undefined where there is no such element. */
@@ -114,8 +130,17 @@ export class MapHandle {
   }
 
   /** Adds the element or changes its value, as `mode` allows. */
-  async update(key: Uint8Array, value: Uint8Array, options?: UpdateOptions): Promise<void> {
-    await this.updateMany([[key, value]], options);
+  async update(key: Key, value: Value, options?: UpdateOptions): Promise<void> {
+    await this.#maps.updateElements(
+      {
+        map: this.ref,
+        elements: { count: 1, ...keyColumn(key), ...valueColumn(value) },
+        mode: options?.mode,
+        cpuTarget: cpuTarget(options),
+        lock: options?.lock,
+      },
+      options,
+    );
   }
 
   /** Writes elements in order, in one call. For more than a message holds, use load(). */
@@ -137,9 +162,9 @@ export class MapHandle {
   }
 
   /** Deletes the element; false where the map has no such element. */
-  async delete(key: Uint8Array, options?: CallOptions): Promise<boolean> {
+  async delete(key: Key, options?: CallOptions): Promise<boolean> {
     const answer = await unlessMissing(() =>
-      this.#maps.deleteElements({ map: this.ref, keys: key, count: 1 }, options),
+      this.#maps.deleteElements({ map: this.ref, ...keyColumn(key), count: 1 }, options),
     );
     return answer !== undefined;
   }
@@ -158,6 +183,14 @@ export class MapHandle {
       },
       options,
     );
+  }
+
+  /**
+   * The same map with single lookups, updates and deletes that share requests when they
+   * are called at the same time. `sizes` are those of get().
+   */
+  batched(sizes: Pick<BpfMap, "keySize" | "valueStride">, options?: BatchingOptions): BatchedMap {
+    return new BatchedMap(this.#maps, this.ref, sizes, options);
   }
 
   /** Reads and deletes the element in one step; undefined where the map has no such element. */
@@ -248,8 +281,23 @@ export class MapHandle {
    * then stays, and nothing is removed.
    */
   async load(elements: ElementSource, options?: LoadOptions): Promise<LoadMapResponse> {
-    const map = await this.get(undefined, { signal: options?.signal, metadata: options?.metadata });
+    const call = { signal: options?.signal, metadata: options?.metadata };
+    const slot = options?.outerKey;
+    const map =
+      slot === undefined ? await this.get(undefined, call) : await this.#inner(slot, call);
     return this.#maps.loadMap(loadRequests(this.ref, map, elements, options), options);
+  }
+
+  /** The inner map in a slot, or another that is like it, for its sizes. */
+  async #inner(slot: Uint8Array, options: CallOptions): Promise<BpfMap> {
+    const value = await this.lookupObject(slot, options);
+    if (value?.object.case === "map") {
+      const { map } = await this.#maps.getMap({ map: value.object.value }, options);
+      if (map !== undefined) return map;
+    }
+    const { innerMapSpec: spec } = await this.get({ innerMap: true }, options);
+    const { keySize = 0, valueSize = 0 } = spec ?? {};
+    return create(BpfMapSchema, { keySize, valueSize, valueStride: valueSize });
   }
 
   /**
@@ -258,6 +306,32 @@ export class MapHandle {
    */
   watch(options?: WatchOptions): Watch {
     return new Watch(this.ref, (request, call) => this.#maps.watch(request, call), options);
+  }
+
+  /**
+   * The records of a ring buffer or a perf event array, for as long as the loop runs; see
+   * RecordStream. It takes them away from every other consumer on the host, which is why
+   * `exclusive` has to be said. Nothing is sent until it is read.
+   */
+  records(options: RecordsOptions): RecordStream {
+    const request = recordsRequest(this.ref, options);
+    return new RecordStream(() => this.#maps.readRecords(request, options));
+  }
+
+  /**
+   * Writes records into a user ring buffer, in order and at the pace at which programs
+   * drain it; answers how many. What was written before an error stays, and the error's
+   * metadata has its number as "written".
+   */
+  async writeRecords(records: RecordSource, options?: WriteRecordsOptions): Promise<bigint> {
+    const requests = writeRequests(this.ref, records, options);
+    const { written } = await this.#maps.writeRecords(requests, options);
+    return written;
+  }
+
+  /** The map's elements as plain values of its types, or of those that are named. */
+  json(typing?: TypingInit): JsonMap {
+    return new JsonMap(this.#maps, this.ref, typing);
   }
 
   /** Removes every element; elements of arrays are set to zero. */
@@ -271,6 +345,24 @@ export class MapHandle {
     options?: CallOptions,
   ): Promise<CountElementsResponse> {
     return this.#maps.countElements({ map: this.ref, filter }, options);
+  }
+
+  /** Bytes of the memory of an arena, or of an array with CREATE_FLAG_MMAPABLE. */
+  async readMemory(offset: number, length: number, options?: CallOptions): Promise<Uint8Array> {
+    const request = { map: this.ref, offset: BigInt(offset), length };
+    return (await this.#maps.readMemory(request, options)).data;
+  }
+
+  /** Writes bytes into such memory. Programs may see a part of them before the whole. */
+  async writeMemory(offset: number, data: Uint8Array, options?: CallOptions): Promise<void> {
+    await this.#maps.writeMemory({ map: this.ref, offset: BigInt(offset), data }, options);
+  }
+
+  #lookupOne(key: Key, options?: LookupOptions): Promise<LookupElementsResponse | undefined> {
+    const view = { cpuView: cpuView(options), lock: options?.lock };
+    return unlessMissing(() =>
+      this.#maps.lookupElements({ map: this.ref, ...keyColumn(key), count: 1, ...view }, options),
+    );
   }
 
   /** Forbids user space to write the map, for good; programs still can. */
@@ -288,17 +380,9 @@ function valuesFound(
     throw protocolError(`the daemon answered ${answer.elements?.count ?? 0} of ${count} elements`);
   }
   const values: (Uint8Array | undefined)[] = unpackColumn(answer.elements.values, count);
-  for (const { index, reason } of answer.failures) {
-    if (reason !== ErrorReason.ELEMENT_NOT_FOUND) {
-      const name = ErrorReason[reason] ?? String(reason);
-      // A failure of one element carries its reason only, no status.
-      throw new BpfmapError(`the kernel refused element ${index}: ${name}`, {
-        code: status.UNKNOWN,
-        reason: name,
-        metadata: { index: String(index) },
-      });
-    }
-    values[index] = undefined;
+  for (const failure of answer.failures) {
+    if (failure.reason !== ErrorReason.ELEMENT_NOT_FOUND) throw elementError(failure);
+    values[failure.index] = undefined;
   }
   return values;
 }

@@ -6,6 +6,9 @@ export * from "./gen/bpfmap/v1/export_pb.js";
 export * from "./gen/bpfmap/v1/host_service_pb.js";
 export * from "./gen/bpfmap/v1/map_pb.js";
 export * from "./gen/bpfmap/v1/map_service_pb.js";
+export * from "./gen/bpfmap/v1/object_pb.js";
+export * from "./gen/bpfmap/v1/record_pb.js";
+export * from "./gen/bpfmap/v1/schema_pb.js";
 export * from "./gen/bpfmap/v1/watch_pb.js";
 export {
   type BadRequest,

@@ -1,5 +1,6 @@
 import type { ClientWritableStream } from "@grpc/grpc-js";
 import { cancelOnAbort, throwIfAborted } from "./call-options.js";
+import { RequestPump } from "./request-pump.js";
 
 /** Makes a client-streaming call; `callback` gets its answer. */
 export type OpenRequestStream<T> = (
@@ -19,49 +20,24 @@ export async function sendRequests<T>(
   signal: AbortSignal | undefined,
 ): Promise<T> {
   throwIfAborted(signal);
-  const source = requests[Symbol.asyncIterator]();
-  let over = false;
-  let wake = () => {};
+  const pump = new RequestPump(requests);
   let ignoreSignal = () => {};
-
-  const pump = async (call: ClientWritableStream<Uint8Array>) => {
-    for (;;) {
-      const { done, value } = await source.next();
-      if (over) return;
-      if (done) {
-        call.end();
-        return;
-      }
-      if (!call.write(value)) {
-        // A call that ended never drains, so its end must wake the pump as well.
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-          call.once("drain", resolve);
-        });
-        if (over) return;
-      }
-    }
-  };
-
   try {
     return await new Promise<T>((resolve, reject) => {
       const call = open((error, response) => {
-        over = true;
-        wake();
+        pump.stop();
         if (error !== null) reject(errorOf(error));
         else resolve(response as T);
       });
       call.on("error", () => {}); // told through the callback
       ignoreSignal = cancelOnAbort(signal, call);
-      pump(call).catch((error) => {
-        over = true;
+      pump.run(call).catch((error) => {
         call.cancel();
         reject(error);
       });
     });
   } finally {
     ignoreSignal();
-    // Not awaited: an iterator that is stuck in next() answers return() only later.
-    Promise.resolve(source.return?.()).catch(() => {});
+    pump.stop();
   }
 }

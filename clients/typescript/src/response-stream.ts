@@ -40,10 +40,12 @@ export class ResponseStream<T> implements AsyncIterableIterator<T, undefined> {
     this.#signal = signal;
   }
 
+  /** Itself. */
   [Symbol.asyncIterator](): this {
     return this;
   }
 
+  /** The next message; the first call of it makes the RPC. Fails with BpfmapError. */
   next(): Promise<IteratorResult<T, undefined>> {
     if (this.#done) return Promise.resolve(DONE);
     return new Promise((resolve, reject) => {

@@ -2,6 +2,7 @@ import {
   create,
   type DescMessage,
   type DescMethod,
+  type DescMethodBiDiStreaming,
   type DescMethodClientStreaming,
   type DescMethodServerStreaming,
   type DescMethodUnary,
@@ -11,9 +12,11 @@ import {
   type MessageShape,
   toBinary,
 } from "@bufbuild/protobuf";
+import { status } from "@grpc/grpc-js";
 import { type CallOptions, cancelOnAbort, grpcOptions, throwIfAborted } from "./call-options.js";
 import type { Connection } from "./connection.js";
-import { invalidArgument } from "./errors.js";
+import { BpfmapError, invalidArgument } from "./errors.js";
+import { RequestPump } from "./request-pump.js";
 import { sendRequests } from "./request-stream.js";
 import { ResponseStream } from "./response-stream.js";
 
@@ -23,7 +26,8 @@ import { ResponseStream } from "./response-stream.js";
  * - server stream: `(request, options?) => ResponseStream<Response>`, an async
  *   iterable that makes the call when it is first read and cancels it on `break`;
  * - client stream: `(requests: AsyncIterable, options?) => Promise<Response>`, which
- *   takes requests at the pace of the connection.
+ *   takes requests at the pace of the connection;
+ * - both: `(requests: AsyncIterable, options?) => ResponseStream<Response>`.
  *
  * Requests are plain objects or messages. Every failure is a BpfmapError.
  */
@@ -41,7 +45,12 @@ type MethodClient<M> =
             requests: AsyncIterable<MessageInitShape<I>>,
             options?: CallOptions,
           ) => Promise<MessageShape<O>>
-        : never;
+        : M extends DescMethodBiDiStreaming<infer I, infer O>
+          ? (
+              requests: AsyncIterable<MessageInitShape<I>>,
+              options?: CallOptions,
+            ) => ResponseStream<MessageShape<O>>
+          : never;
 
 /** Makes the client of a service over a connection. */
 export function createServiceClient<S extends DescService>(
@@ -62,8 +71,8 @@ function rpc(method: DescMethod, connection: Connection): unknown {
       return serverStream(method, connection);
     case "client_streaming":
       return clientStream(method, connection);
-    default:
-      throw new Error(`${pathOf(method)}: the contract has no ${method.methodKind} calls`);
+    case "bidi_streaming":
+      return bidiStream(method, connection);
   }
 }
 
@@ -124,6 +133,42 @@ function clientStream(method: DescMethod, connection: Connection) {
       options?.signal,
     );
   };
+}
+
+function bidiStream(method: DescMethod, connection: Connection) {
+  const path = pathOf(method);
+  const decode = decoder(method.output);
+  return (requests: AsyncIterable<Request>, options?: CallOptions) => {
+    const [metadata, grpc] = grpcOptions(options, Number.POSITIVE_INFINITY);
+    const pump = new RequestPump(encodeAll(method.input, requests));
+    let thrown: { readonly error: unknown } | undefined;
+    return new ResponseStream(
+      () => {
+        const call = connection.start((client) =>
+          client.makeBidiStreamRequest(path, asBuffer, decode, metadata, grpc),
+        );
+        call.once("close", () => pump.stop());
+        pump.run(call).catch((error) => {
+          thrown = { error };
+          call.cancel();
+        });
+        return call;
+      },
+      (error) =>
+        thrown ? requestsFailed(thrown.error) : connection.errorOf(error, options?.signal),
+      options?.signal,
+    );
+  };
+}
+
+/** The error of a call that ended as its requests could not go on. */
+function requestsFailed(error: unknown): BpfmapError {
+  if (error instanceof BpfmapError) return error;
+  const why = error instanceof Error ? error.message : String(error);
+  return new BpfmapError(`the requests ended with an error: ${why}`, {
+    code: status.CANCELLED,
+    cause: error,
+  });
 }
 
 function pathOf(method: DescMethod): string {

@@ -5,22 +5,21 @@ import { Backoff } from "./backoff.js";
 import type { CallOptions } from "./call-options.js";
 import { type CpuViewOptions, cpuView } from "./cpu.js";
 import { BpfmapError, protocolError } from "./errors.js";
-import { Projection } from "./gen/bpfmap/v1/element_pb.js";
+import { type Format, Projection, type TypingSchema } from "./gen/bpfmap/v1/element_pb.js";
 import type { MapRef } from "./gen/bpfmap/v1/map_pb.js";
 import {
   OnRecreate,
   ResyncReason,
   type WatchBookmark,
   type WatchCreated,
-  type WatchEvents,
   type WatchFidelity,
   type WatchFilterSchema,
   type WatchRequestSchema,
   type WatchResponse,
   WatchStart,
-  type WatchWriter,
 } from "./gen/bpfmap/v1/watch_pb.js";
 import type { ResponseStream } from "./response-stream.js";
+import { changesOf, type DeleteEvent, type PutEvent } from "./watch-change.js";
 
 /** What to watch and how. */
 export interface WatchOptions extends Omit<CallOptions, "deadlineMs">, CpuViewOptions {
@@ -28,6 +27,11 @@ export interface WatchOptions extends Omit<CallOptions, "deadlineMs">, CpuViewOp
   filter?: MessageInitShape<typeof WatchFilterSchema>;
   /** Begin with changes from now on; without it the contents come first. */
   updatesOnly?: boolean;
+  /**
+   * Go on where an earlier watch of the same map with the same filter, columns and view
+   * stood: its `resumeToken`. Where that cannot be, a `resync` comes first.
+   */
+  resumeToken?: Uint8Array;
   /** How much must not be missed; LATEST where absent. */
   fidelity?: WatchFidelity;
   /** Longest time between two scans, in milliseconds, from 10; the daemon's default where absent. */
@@ -36,34 +40,19 @@ export interface WatchOptions extends Omit<CallOptions, "deadlineMs">, CpuViewOp
   keysOnly?: boolean;
   /** Send the value that a change replaced, where the daemon knows it. */
   previousValues?: boolean;
+  /** How keys and values stand in changes: bytes, JSON or both; bytes where absent. */
+  format?: Format;
+  /** Types instead of the map's own, for JSON. */
+  typing?: MessageInitShape<typeof TypingSchema>;
   /** Longest time without a bookmark, in milliseconds, from 100; 10 seconds where absent. */
   bookmarkIntervalMs?: number;
   /** When the map is gone, wait for its pin, name or hold to stand for another one. */
   follow?: boolean;
-}
-
-/** An element that was added or changed. */
-export interface PutEvent {
-  readonly type: "put";
-  readonly key: Uint8Array;
-  /** Empty with keysOnly. */
-  readonly value: Uint8Array;
-  /** With previousValues: the value before, where there was one and it is known. */
-  readonly previous: Uint8Array | undefined;
-  /** Whether it is part of a snapshot. */
-  readonly initial: boolean;
-  readonly revision: bigint;
-  /** Who did it, where it is known. */
-  readonly writer: WatchWriter | undefined;
-}
-
-/** An element that was deleted. */
-export interface DeleteEvent {
-  readonly type: "delete";
-  readonly key: Uint8Array;
-  readonly previous: Uint8Array | undefined;
-  readonly revision: bigint;
-  readonly writer: WatchWriter | undefined;
+  /**
+   * Called when the connection is lost, with what failed, once until the stream is there
+   * again: a `created` event then tells so.
+   */
+  onLost?: (error: BpfmapError) => void;
 }
 
 /**
@@ -87,6 +76,7 @@ export type WatchEvent =
       readonly type: "resync";
       /** UNSPECIFIED where the connection was lost before there was anything to resume from. */
       readonly reason: ResyncReason;
+      /** Changes that were lost, where they could be counted; otherwise 0. */
       readonly lost: bigint;
     }
   | { readonly type: "gone"; readonly id: number };
@@ -106,6 +96,15 @@ const PASSING: ReadonlySet<status> = new Set([
 ]);
 
 /**
+ * Whether a call failed with its connection, which grpc-js calls INTERNAL where the other
+ * side gave a code: Node.js ends connections on which 1,000 calls are cancelled at once.
+ * The daemon's own errors have a reason.
+ */
+function isCut({ code, reason }: BpfmapError): boolean {
+  return code === status.INTERNAL && reason === "";
+}
+
+/**
  * A map's contents and their changes, to be iterated once. It outlives cut connections
  * and restarts of the daemon: it connects again, with growing pauses, and goes on where
  * it was; where that cannot be, a `resync` says so and the contents follow anew.
@@ -120,12 +119,15 @@ export class Watch implements AsyncIterable<WatchEvent> {
   readonly #ended = new AbortController();
   #resumeToken: Uint8Array | undefined;
   #created: WatchCreated | undefined;
+  /** Whether nothing was told since it was said that the contents follow anew. */
+  #isStartingOver = false;
 
-  /** Use MapHandle.watch(). */
+  /** Use MapHandle.watch(). @internal */
   constructor(map: MapRef, call: WatchCall, options: WatchOptions = {}) {
     this.#call = call;
     this.#options = options;
     this.#request = watchRequest(map, options);
+    this.#resumeToken = options.resumeToken;
   }
 
   /** Where the stream stands: what a later watch could resume from, while the daemon runs. */
@@ -133,6 +135,7 @@ export class Watch implements AsyncIterable<WatchEvent> {
     return this.#resumeToken;
   }
 
+  /** The events, once; leaving the loop ends the call. */
   [Symbol.asyncIterator](): AsyncIterableIterator<WatchEvent, undefined> {
     const events = this.#events();
     return {
@@ -157,10 +160,13 @@ export class Watch implements AsyncIterable<WatchEvent> {
     const { signal: given } = this.#options;
     const signal = given ? AbortSignal.any([given, this.#ended.signal]) : this.#ended.signal;
     const backoff = new Backoff();
+    let isLost = false;
     for (;;) {
       try {
         for await (const message of this.#open(signal)) {
-          backoff.reset();
+          isLost = false;
+          // Not before: what ends again at once must not be called without a pause.
+          if (message.kind.case === "bookmark") backoff.reset();
           yield* this.#eventsOf(message);
         }
         return undefined;
@@ -171,10 +177,13 @@ export class Watch implements AsyncIterable<WatchEvent> {
           return undefined;
         }
         if (!this.#canPass(error)) throw error;
+        if (!isLost) this.#options.onLost?.(BpfmapError.from(error));
+        isLost = true;
       }
       if (!(await this.#pause(backoff, signal))) return undefined;
       // Nothing to resume from: what comes is a snapshot, which replaces what was told.
-      if (!this.#resumeToken) {
+      if (!this.#resumeToken && !this.#isStartingOver) {
+        this.#isStartingOver = true;
         yield { type: "resync", reason: ResyncReason.UNSPECIFIED, lost: 0n };
       }
     }
@@ -196,7 +205,12 @@ export class Watch implements AsyncIterable<WatchEvent> {
   /** Whether another attempt can succeed. The first call fails at once: it may be a wrong address. */
   #canPass(error: unknown): boolean {
     if (!(error instanceof BpfmapError) || this.#created === undefined) return false;
-    return PASSING.has(error.code) || error.code === status.NOT_FOUND;
+    // Made by a daemon whose key is lost; the contents come anew.
+    if (error.reason === "RESUME_TOKEN_INVALID" && this.#resumeToken) {
+      this.#resumeToken = undefined;
+      return true;
+    }
+    return PASSING.has(error.code) || error.code === status.NOT_FOUND || isCut(error);
   }
 
   /** Whether the map was freed while the connection was lost, and no other is waited for. */
@@ -212,7 +226,8 @@ export class Watch implements AsyncIterable<WatchEvent> {
       return true;
     } catch {
       if (this.#ended.signal.aborted) return false;
-      throw BpfmapError.from(signal.reason);
+      const { reason } = signal;
+      throw new BpfmapError("the watch was cancelled", { code: status.CANCELLED, cause: reason });
     }
   }
 
@@ -223,15 +238,18 @@ export class Watch implements AsyncIterable<WatchEvent> {
         yield { type: "created", created: kind.value };
         return;
       case "events":
+        this.#isStartingOver = false;
         yield* changesOf(kind.value, this.#created);
         return;
       case "bookmark":
+        this.#isStartingOver = false;
         this.#resumeToken = kind.value.resumeToken;
         yield { type: kind.value.snapshotDone ? "synced" : "bookmark", bookmark: kind.value };
         return;
       case "resync":
         // Until the snapshot is whole there is nothing to resume from.
         this.#resumeToken = undefined;
+        this.#isStartingOver = true;
         yield { type: "resync", reason: kind.value.reason, lost: kind.value.lost };
         return;
       case "mapGone":
@@ -257,44 +275,10 @@ function watchRequest(
     projection: options.keysOnly ? Projection.KEYS : Projection.KEYS_AND_VALUES,
     cpuView: cpuView(options),
     previousValues: options.previousValues,
+    format: options.format,
+    typing: options.typing,
     bookmarkInterval:
       bookmarkIntervalMs === undefined ? undefined : durationFromMs(bookmarkIntervalMs),
     onRecreate: options.follow ? OnRecreate.FOLLOW : OnRecreate.END,
   };
-}
-
-/** The changes of a message one by one; keys and values are views of it. */
-function* changesOf(
-  events: WatchEvents,
-  created: WatchCreated | undefined,
-): Generator<PutEvent | DeleteEvent> {
-  if (!created?.map) throw protocolError("the daemon sent changes before it named the map");
-  const { keySize } = created.map;
-  const stride = created.valueStride;
-  const { puts, deletes, revision, initial, writers } = events;
-  const putCount = puts?.count ?? 0;
-  const previousOf = (index: number): Uint8Array | undefined => {
-    const isKnown = ((events.previousPresent[index >> 3] ?? 0) >> (index & 7)) & 1;
-    return isKnown ? events.previous.subarray(index * stride, (index + 1) * stride) : undefined;
-  };
-  for (let index = 0; index < putCount; index++) {
-    yield {
-      type: "put",
-      key: puts!.keys.subarray(index * keySize, (index + 1) * keySize),
-      value: puts!.values.subarray(index * stride, (index + 1) * stride),
-      previous: previousOf(index),
-      initial,
-      revision,
-      writer: writers[index],
-    };
-  }
-  for (let index = 0; index < (deletes?.count ?? 0); index++) {
-    yield {
-      type: "delete",
-      key: deletes!.keys.subarray(index * keySize, (index + 1) * keySize),
-      previous: previousOf(putCount + index),
-      revision,
-      writer: writers[putCount + index],
-    };
-  }
 }

@@ -6,6 +6,8 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { ErrorReason } from "./error_pb.js";
 import { file_bpfmap_v1_error } from "./error_pb.js";
+import type { ObjectKey, ObjectValue, ProgramRef } from "./object_pb.js";
+import { file_bpfmap_v1_object } from "./object_pb.js";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -13,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bpfmap/v1/element.proto.
  */
 export const file_bpfmap_v1_element: GenFile = /*@__PURE__*/
-  fileDesc("ChdicGZtYXAvdjEvZWxlbWVudC5wcm90bxIJYnBmbWFwLnYxIjcKCEVsZW1lbnRzEg0KBWNvdW50GAEgASgNEgwKBGtleXMYAiABKAwSDgoGdmFsdWVzGAMgASgMIkcKDkVsZW1lbnRGYWlsdXJlEg0KBWluZGV4GAEgASgNEiYKBnJlYXNvbhgCIAEoDjIWLmJwZm1hcC52MS5FcnJvclJlYXNvbiKzAQoNRWxlbWVudEZpbHRlchIXCgprZXlfcHJlZml4GAEgASgMSACIAQESKwoJa2V5X3JhbmdlGAIgASgLMhMuYnBmbWFwLnYxLktleVJhbmdlSAGIAQESLwoLdmFsdWVfbWF0Y2gYAyABKAsyFS5icGZtYXAudjEuVmFsdWVNYXRjaEgCiAEBQg0KC19rZXlfcHJlZml4QgwKCl9rZXlfcmFuZ2VCDgoMX3ZhbHVlX21hdGNoIkIKCEtleVJhbmdlEhIKBXN0YXJ0GAEgASgMSACIAQESEAoDZW5kGAIgASgMSAGIAQFCCAoGX3N0YXJ0QgYKBF9lbmQiMgoKVmFsdWVNYXRjaBIVCgRtYXNrGAEgASgMQge6SAR6AhABEg0KBW1hdGNoGAIgASgMIlcKB0NwdVZpZXcSDQoDY3B1GAEgASgNSAASLgoEZm9sZBgCIAEoDjISLmJwZm1hcC52MS5DcHVGb2xkQgq6SAeCAQQQASAASABCDQoEdmlldxIFukgCCAEiSAoJQ3B1VGFyZ2V0Eg0KA2NwdRgBIAEoDUgAEhsKCGFsbF9jcHVzGAIgASgIQge6SARqAggBSABCDwoGdGFyZ2V0EgW6SAIIASpuCgpVcGRhdGVNb2RlEhsKF1VQREFURV9NT0RFX1VOU1BFQ0lGSUVEEAASEwoPVVBEQVRFX01PREVfQU5ZEAESFwoTVVBEQVRFX01PREVfTk9FWElTVBACEhUKEVVQREFURV9NT0RFX0VYSVNUEAMqTQoHT25FcnJvchIYChRPTl9FUlJPUl9VTlNQRUNJRklFRBAAEhEKDU9OX0VSUk9SX1NUT1AQARIVChFPTl9FUlJPUl9DT05USU5VRRACKnQKClByb2plY3Rpb24SGgoWUFJPSkVDVElPTl9VTlNQRUNJRklFRBAAEh4KGlBST0pFQ1RJT05fS0VZU19BTkRfVkFMVUVTEAESEwoPUFJPSkVDVElPTl9LRVlTEAISFQoRUFJPSkVDVElPTl9WQUxVRVMQAyp7CgdDcHVGb2xkEhgKFENQVV9GT0xEX1VOU1BFQ0lGSUVEEAASFAoQQ1BVX0ZPTERfU1VNX1UzMhABEhQKEENQVV9GT0xEX1NVTV9VNjQQAhIUChBDUFVfRk9MRF9NQVhfVTMyEAMSFAoQQ1BVX0ZPTERfTUFYX1U2NBAEYgZwcm90bzM", [file_bpfmap_v1_error, file_buf_validate_validate]);
+  fileDesc("ChdicGZtYXAvdjEvZWxlbWVudC5wcm90bxIJYnBmbWFwLnYxIrkBCghFbGVtZW50cxINCgVjb3VudBgBIAEoDRIMCgRrZXlzGAIgASgMEg4KBnZhbHVlcxgDIAEoDBIpCgtvYmplY3Rfa2V5cxgEIAMoCzIULmJwZm1hcC52MS5PYmplY3RLZXkSLQoNb2JqZWN0X3ZhbHVlcxgFIAMoCzIWLmJwZm1hcC52MS5PYmplY3RWYWx1ZRIRCglqc29uX2tleXMYBiADKAkSEwoLanNvbl92YWx1ZXMYByADKAkirgEKBlR5cGluZxIoCgdwcm9ncmFtGAEgASgLMhUuYnBmbWFwLnYxLlByb2dyYW1SZWZIABIbCgZrZXJuZWwYAiABKAlCCbpIBnIEIAEoQEgAEhkKBmJ0Zl9pZBgDIAEoDUIHukgEKgIgAEgAEhoKCGtleV90eXBlGAQgASgJQgi6SAVyAyiABBIcCgp2YWx1ZV90eXBlGAUgASgJQgi6SAVyAyiABEIICgZzb3VyY2UiRwoORWxlbWVudEZhaWx1cmUSDQoFaW5kZXgYASABKA0SJgoGcmVhc29uGAIgASgOMhYuYnBmbWFwLnYxLkVycm9yUmVhc29uIugBCg1FbGVtZW50RmlsdGVyEhcKCmtleV9wcmVmaXgYASABKAxIAIgBARIrCglrZXlfcmFuZ2UYAiABKAsyEy5icGZtYXAudjEuS2V5UmFuZ2VIAYgBARIvCgt2YWx1ZV9tYXRjaBgDIAEoCzIVLmJwZm1hcC52MS5WYWx1ZU1hdGNoSAKIAQESMwoGZmllbGRzGAQgAygLMhkuYnBmbWFwLnYxLkZpZWxkQ29uZGl0aW9uQgi6SAWSAQIQQEINCgtfa2V5X3ByZWZpeEIMCgpfa2V5X3JhbmdlQg4KDF92YWx1ZV9tYXRjaCKwAQoORmllbGRDb25kaXRpb24SGQoFZmllbGQYASABKAlCCrpIB3IFIAEogAQSNQoKY29tcGFyaXNvbhgCIAEoDjIVLmJwZm1hcC52MS5Db21wYXJpc29uQgq6SAeCAQQQASAAEh4KCmpzb25fdmFsdWUYAyABKAlCCrpIB3IFIAEogAQSLAoEZm9sZBgEIAEoDjIULmJwZm1hcC52MS5GaWVsZEZvbGRCCLpIBYIBAhABIocBCgxFbGVtZW50T3JkZXISGQoFZmllbGQYASABKAlCCrpIB3IFIAEogAQSEgoKZGVzY2VuZGluZxgCIAEoCBIsCgRmb2xkGAMgASgOMhQuYnBmbWFwLnYxLkZpZWxkRm9sZEIIukgFggECEAESGgoFbGltaXQYBCABKA1CC7pICCoGGKCNBiAAIkIKCEtleVJhbmdlEhIKBXN0YXJ0GAEgASgMSACIAQESEAoDZW5kGAIgASgMSAGIAQFCCAoGX3N0YXJ0QgYKBF9lbmQiMgoKVmFsdWVNYXRjaBIVCgRtYXNrGAEgASgMQge6SAR6AhABEg0KBW1hdGNoGAIgASgMIlcKB0NwdVZpZXcSDQoDY3B1GAEgASgNSAASLgoEZm9sZBgCIAEoDjISLmJwZm1hcC52MS5DcHVGb2xkQgq6SAeCAQQQASAASABCDQoEdmlldxIFukgCCAEiSAoJQ3B1VGFyZ2V0Eg0KA2NwdRgBIAEoDUgAEhsKCGFsbF9jcHVzGAIgASgIQge6SARqAggBSABCDwoGdGFyZ2V0EgW6SAIIASpeCgZGb3JtYXQSFgoSRk9STUFUX1VOU1BFQ0lGSUVEEAASEAoMRk9STUFUX0JZVEVTEAESDwoLRk9STUFUX0pTT04QAhIZChVGT1JNQVRfQllURVNfQU5EX0pTT04QAypuCgpVcGRhdGVNb2RlEhsKF1VQREFURV9NT0RFX1VOU1BFQ0lGSUVEEAASEwoPVVBEQVRFX01PREVfQU5ZEAESFwoTVVBEQVRFX01PREVfTk9FWElTVBACEhUKEVVQREFURV9NT0RFX0VYSVNUEAMqTQoHT25FcnJvchIYChRPTl9FUlJPUl9VTlNQRUNJRklFRBAAEhEKDU9OX0VSUk9SX1NUT1AQARIVChFPTl9FUlJPUl9DT05USU5VRRACKsQBCgpDb21wYXJpc29uEhoKFkNPTVBBUklTT05fVU5TUEVDSUZJRUQQABIUChBDT01QQVJJU09OX0VRVUFMEAESGAoUQ09NUEFSSVNPTl9OT1RfRVFVQUwQAhITCg9DT01QQVJJU09OX0xFU1MQAxIcChhDT01QQVJJU09OX0xFU1NfT1JfRVFVQUwQBBIWChJDT01QQVJJU09OX0dSRUFURVIQBRIfChtDT01QQVJJU09OX0dSRUFURVJfT1JfRVFVQUwQBipjCglGaWVsZEZvbGQSGgoWRklFTERfRk9MRF9VTlNQRUNJRklFRBAAEhIKDkZJRUxEX0ZPTERfU1VNEAESEgoORklFTERfRk9MRF9NSU4QAhISCg5GSUVMRF9GT0xEX01BWBADKnQKClByb2plY3Rpb24SGgoWUFJPSkVDVElPTl9VTlNQRUNJRklFRBAAEh4KGlBST0pFQ1RJT05fS0VZU19BTkRfVkFMVUVTEAESEwoPUFJPSkVDVElPTl9LRVlTEAISFQoRUFJPSkVDVElPTl9WQUxVRVMQAyp7CgdDcHVGb2xkEhgKFENQVV9GT0xEX1VOU1BFQ0lGSUVEEAASFAoQQ1BVX0ZPTERfU1VNX1UzMhABEhQKEENQVV9GT0xEX1NVTV9VNjQQAhIUChBDUFVfRk9MRF9NQVhfVTMyEAMSFAoQQ1BVX0ZPTERfTUFYX1U2NBAEYgZwcm90bzM", [file_bpfmap_v1_error, file_bpfmap_v1_object, file_buf_validate_validate]);
 
 /**
  * Elements as columns: the shape in which the kernel's batch calls take and
@@ -47,6 +49,38 @@ export type Elements = Message<"bpfmap.v1.Elements"> & {
    * @generated from field: bytes values = 3;
    */
   values: Uint8Array;
+
+  /**
+   * count keys that are kernel objects (KEY_KIND_OBJECT), instead of keys. Empty for
+   * maps whose keys are bytes.
+   *
+   * @generated from field: repeated bpfmap.v1.ObjectKey object_keys = 4;
+   */
+  objectKeys: ObjectKey[];
+
+  /**
+   * count values that are kernel objects (VALUE_KIND_OBJECT): in a request instead of
+   * values; in an answer beside them, where values holds what the kernel answered (ids,
+   * in the host's byte order; zero where it cannot be read). Empty for maps whose
+   * values are bytes.
+   *
+   * @generated from field: repeated bpfmap.v1.ObjectValue object_values = 5;
+   */
+  objectValues: ObjectValue[];
+
+  /**
+   * count keys as JSON texts, instead of keys; see Format.
+   *
+   * @generated from field: repeated string json_keys = 6;
+   */
+  jsonKeys: string[];
+
+  /**
+   * count values as JSON texts, instead of values; see Format.
+   *
+   * @generated from field: repeated string json_values = 7;
+   */
+  jsonValues: string[];
 };
 
 /**
@@ -55,6 +89,70 @@ export type Elements = Message<"bpfmap.v1.Elements"> & {
  */
 export const ElementsSchema: GenMessage<Elements> = /*@__PURE__*/
   messageDesc(file_bpfmap_v1_element, 0);
+
+/**
+ * Types for a map that has no BTF, or instead of its own. Absent for the map's own.
+ * A type must have the size of the key or value.
+ *
+ * Errors: INVALID_ARGUMENT TYPE_NOT_FOUND, TYPE_SIZE_MISMATCH; NOT_FOUND
+ * OBJECT_NOT_FOUND where there is no such program.
+ *
+ * @generated from message bpfmap.v1.Typing
+ */
+export type Typing = Message<"bpfmap.v1.Typing"> & {
+  /**
+   * Where the types are looked for.
+   *
+   * @generated from oneof bpfmap.v1.Typing.source
+   */
+  source: {
+    /**
+     * In a program's BTF.
+     *
+     * @generated from field: bpfmap.v1.ProgramRef program = 1;
+     */
+    value: ProgramRef;
+    case: "program";
+  } | {
+    /**
+     * In the BTF of the kernel itself ("vmlinux") or of one of its modules.
+     *
+     * @generated from field: string kernel = 2;
+     */
+    value: string;
+    case: "kernel";
+  } | {
+    /**
+     * In the BTF with this id.
+     *
+     * @generated from field: uint32 btf_id = 3;
+     */
+    value: number;
+    case: "btfId";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Name of the key's type, such as "struct flow_key", "flow_key" or "__u32". Empty for
+   * keys of no type; without a source, for the map's own.
+   *
+   * @generated from field: string key_type = 4;
+   */
+  keyType: string;
+
+  /**
+   * Name of the value's type, of one CPU's value for per-CPU maps. Empty as key_type.
+   *
+   * @generated from field: string value_type = 5;
+   */
+  valueType: string;
+};
+
+/**
+ * Describes the message bpfmap.v1.Typing.
+ * Use `create(TypingSchema)` to create a new message.
+ */
+export const TypingSchema: GenMessage<Typing> = /*@__PURE__*/
+  messageDesc(file_bpfmap_v1_element, 1);
 
 /**
  * An element that the kernel refused.
@@ -82,7 +180,7 @@ export type ElementFailure = Message<"bpfmap.v1.ElementFailure"> & {
  * Use `create(ElementFailureSchema)` to create a new message.
  */
 export const ElementFailureSchema: GenMessage<ElementFailure> = /*@__PURE__*/
-  messageDesc(file_bpfmap_v1_element, 1);
+  messageDesc(file_bpfmap_v1_element, 2);
 
 /**
  * Chooses elements on the host. All parts that are present must hold.
@@ -111,6 +209,14 @@ export type ElementFilter = Message<"bpfmap.v1.ElementFilter"> & {
    * @generated from field: optional bpfmap.v1.ValueMatch value_match = 3;
    */
   valueMatch?: ValueMatch | undefined;
+
+  /**
+   * Only elements whose fields, by the map's types, are as every one of these says. For
+   * DumpMap and CountElements.
+   *
+   * @generated from field: repeated bpfmap.v1.FieldCondition fields = 4;
+   */
+  fields: FieldCondition[];
 };
 
 /**
@@ -118,7 +224,99 @@ export type ElementFilter = Message<"bpfmap.v1.ElementFilter"> & {
  * Use `create(ElementFilterSchema)` to create a new message.
  */
 export const ElementFilterSchema: GenMessage<ElementFilter> = /*@__PURE__*/
-  messageDesc(file_bpfmap_v1_element, 2);
+  messageDesc(file_bpfmap_v1_element, 3);
+
+/**
+ * Compares a field of each element with a constant. The field of a per-CPU map is
+ * folded over the CPUs first.
+ *
+ * Errors: FAILED_PRECONDITION NO_TYPES; INVALID_ARGUMENT FIELD_INVALID for a path that
+ * the types do not have, or that is no number, enumeration or bool.
+ *
+ * @generated from message bpfmap.v1.FieldCondition
+ */
+export type FieldCondition = Message<"bpfmap.v1.FieldCondition"> & {
+  /**
+   * Path of the field: "key" or "value", then members and indices, such as
+   * "value.bytes" or "key.addr[3]". A name with a dot in it stands in double quotes.
+   *
+   * @generated from field: string field = 1;
+   */
+  field: string;
+
+  /**
+   * How the field and the constant compare.
+   *
+   * @generated from field: bpfmap.v1.Comparison comparison = 2;
+   */
+  comparison: Comparison;
+
+  /**
+   * The constant, as JSON of the field's type: a number, a string with a number, an
+   * enumeration's name, true or false.
+   *
+   * @generated from field: string json_value = 3;
+   */
+  jsonValue: string;
+
+  /**
+   * How the slots of a per-CPU value are folded; absent for SUM.
+   *
+   * @generated from field: bpfmap.v1.FieldFold fold = 4;
+   */
+  fold: FieldFold;
+};
+
+/**
+ * Describes the message bpfmap.v1.FieldCondition.
+ * Use `create(FieldConditionSchema)` to create a new message.
+ */
+export const FieldConditionSchema: GenMessage<FieldCondition> = /*@__PURE__*/
+  messageDesc(file_bpfmap_v1_element, 4);
+
+/**
+ * Puts elements in the order of a field, on the host; equal ones in the order of their
+ * keys' bytes, and floats that are no number last. Those that it keeps while it reads
+ * take memory: RESOURCE_EXHAUSTED LIMIT_EXCEEDED past limits.replace_memory_bytes.
+ *
+ * @generated from message bpfmap.v1.ElementOrder
+ */
+export type ElementOrder = Message<"bpfmap.v1.ElementOrder"> & {
+  /**
+   * Path of the field; see FieldCondition.field.
+   *
+   * @generated from field: string field = 1;
+   */
+  field: string;
+
+  /**
+   * Greatest first.
+   *
+   * @generated from field: bool descending = 2;
+   */
+  descending: boolean;
+
+  /**
+   * How the slots of a per-CPU value are folded; absent for SUM.
+   *
+   * @generated from field: bpfmap.v1.FieldFold fold = 3;
+   */
+  fold: FieldFold;
+
+  /**
+   * How many elements to send: the first ones of the order.
+   *
+   * @generated from field: uint32 limit = 4;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message bpfmap.v1.ElementOrder.
+ * Use `create(ElementOrderSchema)` to create a new message.
+ */
+export const ElementOrderSchema: GenMessage<ElementOrder> = /*@__PURE__*/
+  messageDesc(file_bpfmap_v1_element, 5);
 
 /**
  * A range of keys. Keys are compared byte by byte as unsigned numbers (memcmp),
@@ -147,7 +345,7 @@ export type KeyRange = Message<"bpfmap.v1.KeyRange"> & {
  * Use `create(KeyRangeSchema)` to create a new message.
  */
 export const KeyRangeSchema: GenMessage<KeyRange> = /*@__PURE__*/
-  messageDesc(file_bpfmap_v1_element, 3);
+  messageDesc(file_bpfmap_v1_element, 6);
 
 /**
  * Holds where (value AND mask) equals (match AND mask), byte by byte.
@@ -175,7 +373,7 @@ export type ValueMatch = Message<"bpfmap.v1.ValueMatch"> & {
  * Use `create(ValueMatchSchema)` to create a new message.
  */
 export const ValueMatchSchema: GenMessage<ValueMatch> = /*@__PURE__*/
-  messageDesc(file_bpfmap_v1_element, 4);
+  messageDesc(file_bpfmap_v1_element, 7);
 
 /**
  * Which slots of per-CPU values to read. For per-CPU maps only; otherwise
@@ -214,7 +412,7 @@ export type CpuView = Message<"bpfmap.v1.CpuView"> & {
  * Use `create(CpuViewSchema)` to create a new message.
  */
 export const CpuViewSchema: GenMessage<CpuView> = /*@__PURE__*/
-  messageDesc(file_bpfmap_v1_element, 5);
+  messageDesc(file_bpfmap_v1_element, 8);
 
 /**
  * Which slots of per-CPU values to write. For per-CPU maps only; otherwise
@@ -256,7 +454,73 @@ export type CpuTarget = Message<"bpfmap.v1.CpuTarget"> & {
  * Use `create(CpuTargetSchema)` to create a new message.
  */
 export const CpuTargetSchema: GenMessage<CpuTarget> = /*@__PURE__*/
-  messageDesc(file_bpfmap_v1_element, 6);
+  messageDesc(file_bpfmap_v1_element, 9);
+
+/**
+ * How elements stand in an answer. A request is free to use either form for keys and
+ * for values, whatever it asks for.
+ *
+ * JSON follows the types of the map's BTF (MapService.GetMapSchema): structs and unions
+ * as objects, arrays as arrays, integers up to 32 bits as numbers, wider ones and
+ * pointers as strings in decimal, bools as true and false, enumerations as their names
+ * (as integers where none fits), floats as numbers ("NaN", "Infinity", "-Infinity" as
+ * strings), long doubles as strings with the hexadecimal number of their bits, arrays of
+ * `char` as strings where they are printable ASCII that ends in zeros, a byte that BTF
+ * calls a character (BTF_INT_CHAR) as a string of one character. Members of anonymous
+ * structs and unions stand in their parent. A data section (.data, .bss, .rodata) is an
+ * object of its variables; of several with one name the second is "name#2", and so on.
+ * What has no type is an array of its bytes as numbers, but the index of an array a number.
+ *
+ * A request may write an integer of any width as a number or as a string, in decimal or
+ * (in a string) hexadecimal, and text in any array of `char` that has the room for it.
+ * Where it leaves out a member, its bytes are zero; of a union it may give several
+ * members that agree in their bytes. One unknown or repeated name, one number out of
+ * range or one array of another length refuses the request: INVALID_ARGUMENT
+ * JSON_INVALID with the path of the field. Values of per-CPU maps are an array with one
+ * value for each of Map.cpus; with a CpuView or a CpuTarget, one value.
+ *
+ * Encoding what was decoded gives the same bytes, except for padding, which becomes
+ * zero, bools other than 0 and 1, which become 1, and the bits of a NaN.
+ *
+ * @generated from enum bpfmap.v1.Format
+ */
+export enum Format {
+  /**
+   * Same as BYTES.
+   *
+   * @generated from enum value: FORMAT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Bytes, in Elements.keys and Elements.values.
+   *
+   * @generated from enum value: FORMAT_BYTES = 1;
+   */
+  BYTES = 1,
+
+  /**
+   * JSON, in Elements.json_keys and Elements.json_values. FAILED_PRECONDITION
+   * NO_TYPES where the map has no BTF and Typing names no types. The text of a value
+   * that is not there (a key in failures) is empty.
+   *
+   * @generated from enum value: FORMAT_JSON = 2;
+   */
+  JSON = 2,
+
+  /**
+   * Both, for those who show both.
+   *
+   * @generated from enum value: FORMAT_BYTES_AND_JSON = 3;
+   */
+  BYTES_AND_JSON = 3,
+}
+
+/**
+ * Describes the enum bpfmap.v1.Format.
+ */
+export const FormatSchema: GenEnum<Format> = /*@__PURE__*/
+  enumDesc(file_bpfmap_v1_element, 0);
 
 /**
  * Whether an update may add or change an element: the kernel's BPF_ANY,
@@ -299,7 +563,7 @@ export enum UpdateMode {
  * Describes the enum bpfmap.v1.UpdateMode.
  */
 export const UpdateModeSchema: GenEnum<UpdateMode> = /*@__PURE__*/
-  enumDesc(file_bpfmap_v1_element, 0);
+  enumDesc(file_bpfmap_v1_element, 1);
 
 /**
  * What happens when the kernel refuses one element of several.
@@ -335,7 +599,110 @@ export enum OnError {
  * Describes the enum bpfmap.v1.OnError.
  */
 export const OnErrorSchema: GenEnum<OnError> = /*@__PURE__*/
-  enumDesc(file_bpfmap_v1_element, 1);
+  enumDesc(file_bpfmap_v1_element, 2);
+
+/**
+ * How a field compares with a constant.
+ *
+ * @generated from enum bpfmap.v1.Comparison
+ */
+export enum Comparison {
+  /**
+   * No comparison.
+   *
+   * @generated from enum value: COMPARISON_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It is equal.
+   *
+   * @generated from enum value: COMPARISON_EQUAL = 1;
+   */
+  EQUAL = 1,
+
+  /**
+   * It is not equal.
+   *
+   * @generated from enum value: COMPARISON_NOT_EQUAL = 2;
+   */
+  NOT_EQUAL = 2,
+
+  /**
+   * It is less.
+   *
+   * @generated from enum value: COMPARISON_LESS = 3;
+   */
+  LESS = 3,
+
+  /**
+   * It is less or equal.
+   *
+   * @generated from enum value: COMPARISON_LESS_OR_EQUAL = 4;
+   */
+  LESS_OR_EQUAL = 4,
+
+  /**
+   * It is greater.
+   *
+   * @generated from enum value: COMPARISON_GREATER = 5;
+   */
+  GREATER = 5,
+
+  /**
+   * It is greater or equal.
+   *
+   * @generated from enum value: COMPARISON_GREATER_OR_EQUAL = 6;
+   */
+  GREATER_OR_EQUAL = 6,
+}
+
+/**
+ * Describes the enum bpfmap.v1.Comparison.
+ */
+export const ComparisonSchema: GenEnum<Comparison> = /*@__PURE__*/
+  enumDesc(file_bpfmap_v1_element, 3);
+
+/**
+ * How a field of a per-CPU value is folded over the CPUs. Sums do not wrap.
+ *
+ * @generated from enum bpfmap.v1.FieldFold
+ */
+export enum FieldFold {
+  /**
+   * Same as SUM.
+   *
+   * @generated from enum value: FIELD_FOLD_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The sum.
+   *
+   * @generated from enum value: FIELD_FOLD_SUM = 1;
+   */
+  SUM = 1,
+
+  /**
+   * The least.
+   *
+   * @generated from enum value: FIELD_FOLD_MIN = 2;
+   */
+  MIN = 2,
+
+  /**
+   * The greatest.
+   *
+   * @generated from enum value: FIELD_FOLD_MAX = 3;
+   */
+  MAX = 3,
+}
+
+/**
+ * Describes the enum bpfmap.v1.FieldFold.
+ */
+export const FieldFoldSchema: GenEnum<FieldFold> = /*@__PURE__*/
+  enumDesc(file_bpfmap_v1_element, 4);
 
 /**
  * Which columns to send.
@@ -376,7 +743,7 @@ export enum Projection {
  * Describes the enum bpfmap.v1.Projection.
  */
 export const ProjectionSchema: GenEnum<Projection> = /*@__PURE__*/
-  enumDesc(file_bpfmap_v1_element, 2);
+  enumDesc(file_bpfmap_v1_element, 5);
 
 /**
  * How the slots of a per-CPU value are folded into one value of value_size
@@ -426,5 +793,5 @@ export enum CpuFold {
  * Describes the enum bpfmap.v1.CpuFold.
  */
 export const CpuFoldSchema: GenEnum<CpuFold> = /*@__PURE__*/
-  enumDesc(file_bpfmap_v1_element, 3);
+  enumDesc(file_bpfmap_v1_element, 6);
 

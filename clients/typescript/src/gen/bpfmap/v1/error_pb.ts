@@ -9,7 +9,7 @@ import { enumDesc, fileDesc } from "@bufbuild/protobuf/codegenv2";
  * Describes the file bpfmap/v1/error.proto.
  */
 export const file_bpfmap_v1_error: GenFile = /*@__PURE__*/
-  fileDesc("ChVicGZtYXAvdjEvZXJyb3IucHJvdG8SCWJwZm1hcC52MSqdCQoLRXJyb3JSZWFzb24SHAoYRVJST1JfUkVBU09OX1VOU1BFQ0lGSUVEEAASHgoaRVJST1JfUkVBU09OX01BUF9OT1RfRk9VTkQQARIeChpFUlJPUl9SRUFTT05fUElOX05PVF9GT1VORBACEh8KG0VSUk9SX1JFQVNPTl9IT0xEX05PVF9GT1VORBADEiIKHkVSUk9SX1JFQVNPTl9FTEVNRU5UX05PVF9GT1VORBAEEh8KG0VSUk9SX1JFQVNPTl9FTEVNRU5UX0VYSVNUUxAFEhsKF0VSUk9SX1JFQVNPTl9QSU5fRVhJU1RTEAYSHAoYRVJST1JfUkVBU09OX0hPTERfRVhJU1RTEAcSGQoVRVJST1JfUkVBU09OX01BUF9GVUxMEAgSGwoXRVJST1JfUkVBU09OX01BUF9GUk9aRU4QCRIeChpFUlJPUl9SRUFTT05fS0VSTkVMX0RFTklFRBAKEigKJEVSUk9SX1JFQVNPTl9PUEVSQVRJT05fTk9UX1NVUFBPUlRFRBALEh4KGkVSUk9SX1JFQVNPTl9GSUVMRF9JTlZBTElEEAwSIgoeRVJST1JfUkVBU09OX0tFWV9TSVpFX01JU01BVENIEA0SJAogRVJST1JfUkVBU09OX1ZBTFVFX1NJWkVfTUlTTUFUQ0gQDhIhCh1FUlJPUl9SRUFTT05fS0VZX09VVF9PRl9SQU5HRRAPEiEKHUVSUk9SX1JFQVNPTl9DUFVfT1VUX09GX1JBTkdFEBASHwobRVJST1JfUkVBU09OX05BTUVfQU1CSUdVT1VTEBESIQodRVJST1JfUkVBU09OX0JPT1RfSURfTUlTTUFUQ0gQEhIhCh1FUlJPUl9SRUFTT05fUElOX1BBVEhfSU5WQUxJRBATEiYKIkVSUk9SX1JFQVNPTl9QSU5fUEFUSF9PVVRTSURFX1JPT1QQFBIaChZFUlJPUl9SRUFTT05fTk9UX0FfTUFQEBUSHQoZRVJST1JfUkVBU09OX1NQRUNfSU5WQUxJRBAWEh0KGUVSUk9SX1JFQVNPTl9VTktOT1dOX0ZMQUcQFxIhCh1FUlJPUl9SRUFTT05fVU5LTk9XTl9NQVBfVFlQRRAYEiEKHUVSUk9SX1JFQVNPTl9NQVBfSU5DT01QQVRJQkxFEBkSHgoaRVJST1JfUkVBU09OX01BUF9DT05URU5ERUQQGhIeChpFUlJPUl9SRUFTT05fS0VSTkVMX01FTU9SWRAbEh8KG0VSUk9SX1JFQVNPTl9MSU1JVF9FWENFRURFRBAcEiAKHEVSUk9SX1JFQVNPTl9EQUVNT05fU1RPUFBJTkcQHRIdChlFUlJPUl9SRUFTT05fS0VSTkVMX0VSUk9SEB4SGQoVRVJST1JfUkVBU09OX0lOVEVSTkFMEB8SIQodRVJST1JfUkVBU09OX0ZJTEVfREVTQ1JJUFRPUlMQIBIlCiFFUlJPUl9SRUFTT05fUkVTVU1FX1RPS0VOX0lOVkFMSUQQIRInCiNFUlJPUl9SRUFTT05fRklERUxJVFlfTk9UX0FWQUlMQUJMRRAiYgZwcm90bzM");
+  fileDesc("ChVicGZtYXAvdjEvZXJyb3IucHJvdG8SCWJwZm1hcC52MSrxDAoLRXJyb3JSZWFzb24SHAoYRVJST1JfUkVBU09OX1VOU1BFQ0lGSUVEEAASHgoaRVJST1JfUkVBU09OX01BUF9OT1RfRk9VTkQQARIeChpFUlJPUl9SRUFTT05fUElOX05PVF9GT1VORBACEh8KG0VSUk9SX1JFQVNPTl9IT0xEX05PVF9GT1VORBADEiIKHkVSUk9SX1JFQVNPTl9FTEVNRU5UX05PVF9GT1VORBAEEh8KG0VSUk9SX1JFQVNPTl9FTEVNRU5UX0VYSVNUUxAFEhsKF0VSUk9SX1JFQVNPTl9QSU5fRVhJU1RTEAYSHAoYRVJST1JfUkVBU09OX0hPTERfRVhJU1RTEAcSGQoVRVJST1JfUkVBU09OX01BUF9GVUxMEAgSGwoXRVJST1JfUkVBU09OX01BUF9GUk9aRU4QCRIeChpFUlJPUl9SRUFTT05fS0VSTkVMX0RFTklFRBAKEigKJEVSUk9SX1JFQVNPTl9PUEVSQVRJT05fTk9UX1NVUFBPUlRFRBALEh4KGkVSUk9SX1JFQVNPTl9GSUVMRF9JTlZBTElEEAwSIgoeRVJST1JfUkVBU09OX0tFWV9TSVpFX01JU01BVENIEA0SJAogRVJST1JfUkVBU09OX1ZBTFVFX1NJWkVfTUlTTUFUQ0gQDhIhCh1FUlJPUl9SRUFTT05fS0VZX09VVF9PRl9SQU5HRRAPEiEKHUVSUk9SX1JFQVNPTl9DUFVfT1VUX09GX1JBTkdFEBASHwobRVJST1JfUkVBU09OX05BTUVfQU1CSUdVT1VTEBESIQodRVJST1JfUkVBU09OX0JPT1RfSURfTUlTTUFUQ0gQEhIhCh1FUlJPUl9SRUFTT05fUElOX1BBVEhfSU5WQUxJRBATEiYKIkVSUk9SX1JFQVNPTl9QSU5fUEFUSF9PVVRTSURFX1JPT1QQFBIaChZFUlJPUl9SRUFTT05fTk9UX0FfTUFQEBUSHQoZRVJST1JfUkVBU09OX1NQRUNfSU5WQUxJRBAWEh0KGUVSUk9SX1JFQVNPTl9VTktOT1dOX0ZMQUcQFxIhCh1FUlJPUl9SRUFTT05fVU5LTk9XTl9NQVBfVFlQRRAYEiEKHUVSUk9SX1JFQVNPTl9NQVBfSU5DT01QQVRJQkxFEBkSHgoaRVJST1JfUkVBU09OX01BUF9DT05URU5ERUQQGhIeChpFUlJPUl9SRUFTT05fS0VSTkVMX01FTU9SWRAbEh8KG0VSUk9SX1JFQVNPTl9MSU1JVF9FWENFRURFRBAcEiAKHEVSUk9SX1JFQVNPTl9EQUVNT05fU1RPUFBJTkcQHRIdChlFUlJPUl9SRUFTT05fS0VSTkVMX0VSUk9SEB4SGQoVRVJST1JfUkVBU09OX0lOVEVSTkFMEB8SIQodRVJST1JfUkVBU09OX0ZJTEVfREVTQ1JJUFRPUlMQIBIlCiFFUlJPUl9SRUFTT05fUkVTVU1FX1RPS0VOX0lOVkFMSUQQIRInCiNFUlJPUl9SRUFTT05fRklERUxJVFlfTk9UX0FWQUlMQUJMRRAiEiEKHUVSUk9SX1JFQVNPTl9PQkpFQ1RfTk9UX0ZPVU5EECMSIgoeRVJST1JfUkVBU09OX09CSkVDVF9XUk9OR19LSU5EECQSIgoeRVJST1JfUkVBU09OX09CSkVDVF9VTlNVSVRBQkxFECUSGQoVRVJST1JfUkVBU09OX05PX1RZUEVTECYSHwobRVJST1JfUkVBU09OX1RZUEVfTk9UX0ZPVU5EECcSIwofRVJST1JfUkVBU09OX1RZUEVfU0laRV9NSVNNQVRDSBAoEh0KGUVSUk9SX1JFQVNPTl9KU09OX0lOVkFMSUQQKRIhCh1FUlJPUl9SRUFTT05fUkVDT1JEX1RPT19MQVJHRRAqEhoKFkVSUk9SX1JFQVNPTl9SSU5HX0ZVTEwQKxIaChZFUlJPUl9SRUFTT05fUklOR19CVVNZECwSIAocRVJST1JfUkVBU09OX1VOQVVUSEVOVElDQVRFRBAtEh4KGkVSUk9SX1JFQVNPTl9BQ0NFU1NfREVOSUVEEC4SIgoeRVJST1JfUkVBU09OX0FVRElUX1VOQVZBSUxBQkxFEC8SJgoiRVJST1JfUkVBU09OX0NBTExFUl9MSU1JVF9FWENFRURFRBAwYgZwcm90bzM");
 
 /**
  * Why a call failed. Every error of the service is a google.rpc.Status with an
@@ -17,6 +17,9 @@ export const file_bpfmap_v1_error: GenFile = /*@__PURE__*/
  * without the prefix ("MAP_FULL"); INVALID_ARGUMENT adds a BadRequest that names
  * the field. ErrorInfo.metadata carries what a program can use: "map", "operation",
  * "errno", "index", "applied" and so on.
+ *
+ * ElementFailure.reason, which has neither status nor message, means the same: the
+ * status is the one that its comment here begins with.
  *
  * @generated from enum bpfmap.v1.ErrorReason
  */
@@ -144,7 +147,9 @@ export enum ErrorReason {
   CPU_OUT_OF_RANGE = 16,
 
   /**
-   * FAILED_PRECONDITION: several maps have this name; metadata "ids" lists them.
+   * FAILED_PRECONDITION: several maps have this name. Metadata "ids" lists the 50
+   * lowest of their ids at most, separated by commas; the message tells how many
+   * there are, and 20 ids at most. ListMaps with filter.name_glob lists all.
    *
    * @generated from enum value: ERROR_REASON_NAME_AMBIGUOUS = 17;
    */
@@ -274,6 +279,114 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_FIDELITY_NOT_AVAILABLE = 34;
    */
   FIDELITY_NOT_AVAILABLE = 34,
+
+  /**
+   * NOT_FOUND: no such program, cgroup, process, file, socket or interface.
+   *
+   * @generated from enum value: ERROR_REASON_OBJECT_NOT_FOUND = 35;
+   */
+  OBJECT_NOT_FOUND = 35,
+
+  /**
+   * INVALID_ARGUMENT: the object is not of the kind that the map takes (a pin that is
+   * no program, an fd that is no socket, a cgroup of version 1).
+   *
+   * @generated from enum value: ERROR_REASON_OBJECT_WRONG_KIND = 36;
+   */
+  OBJECT_WRONG_KIND = 36,
+
+  /**
+   * FAILED_PRECONDITION: the object is of the right kind, but not one that this map
+   * takes now: a program of another type than the map's, an inner map that is not like
+   * the template, a socket that is not connected.
+   *
+   * @generated from enum value: ERROR_REASON_OBJECT_UNSUITABLE = 37;
+   */
+  OBJECT_UNSUITABLE = 37,
+
+  /**
+   * FAILED_PRECONDITION: the map has no BTF, and the request names no types.
+   *
+   * @generated from enum value: ERROR_REASON_NO_TYPES = 38;
+   */
+  NO_TYPES = 38,
+
+  /**
+   * INVALID_ARGUMENT: the type is not in the BTF that was named.
+   *
+   * @generated from enum value: ERROR_REASON_TYPE_NOT_FOUND = 39;
+   */
+  TYPE_NOT_FOUND = 39,
+
+  /**
+   * INVALID_ARGUMENT: the type's size is not that of the map's keys or values.
+   *
+   * @generated from enum value: ERROR_REASON_TYPE_SIZE_MISMATCH = 40;
+   */
+  TYPE_SIZE_MISMATCH = 40,
+
+  /**
+   * INVALID_ARGUMENT: not JSON, or not JSON of the type; BadRequest names the field
+   * ("elements.json_values[3]") and its description the path inside the JSON.
+   *
+   * @generated from enum value: ERROR_REASON_JSON_INVALID = 41;
+   */
+  JSON_INVALID = 41,
+
+  /**
+   * INVALID_ARGUMENT: a record is larger than the ring can ever take.
+   *
+   * @generated from enum value: ERROR_REASON_RECORD_TOO_LARGE = 42;
+   */
+  RECORD_TOO_LARGE = 42,
+
+  /**
+   * RESOURCE_EXHAUSTED: the ring has no room and FULL_RING_FAIL was asked for.
+   *
+   * @generated from enum value: ERROR_REASON_RING_FULL = 43;
+   */
+  RING_FULL = 43,
+
+  /**
+   * FAILED_PRECONDITION: another call of this daemon writes this ring, or reads other
+   * slots of this perf event array.
+   *
+   * @generated from enum value: ERROR_REASON_RING_BUSY = 44;
+   */
+  RING_BUSY = 44,
+
+  /**
+   * UNAUTHENTICATED: the call proves no identity, or its bearer token is not accepted.
+   *
+   * @generated from enum value: ERROR_REASON_UNAUTHENTICATED = 45;
+   */
+  UNAUTHENTICATED = 45,
+
+  /**
+   * PERMISSION_DENIED: no rule of the daemon's policy gives the caller what it asks for.
+   * Metadata: "caller", "identities" (of the policy, separated by commas), "verb", and
+   * where a map comes into it "map", as the request named it.
+   *
+   * @generated from enum value: ERROR_REASON_ACCESS_DENIED = 46;
+   */
+  ACCESS_DENIED = 46,
+
+  /**
+   * UNAVAILABLE: the daemon cannot write its audit log, and is set to change nothing
+   * without it.
+   *
+   * @generated from enum value: ERROR_REASON_AUDIT_UNAVAILABLE = 47;
+   */
+  AUDIT_UNAVAILABLE = 47,
+
+  /**
+   * RESOURCE_EXHAUSTED: the caller has more calls a second, calls at a time, watches,
+   * bytes or maps than its limits allow; metadata "limit". With a google.rpc.RetryInfo
+   * where it is enough to wait.
+   *
+   * @generated from enum value: ERROR_REASON_CALLER_LIMIT_EXCEEDED = 48;
+   */
+  CALLER_LIMIT_EXCEEDED = 48,
 }
 
 /**

@@ -130,8 +130,8 @@ export type ExportTrailer = Message<"bpfmap.v1.ExportTrailer"> & {
 
   /**
    * SHA-256 of the header record as it stands in the file (without its length), and
-   * then of all keys and values in file order, keys of a record before its values.
-   * 32 bytes.
+   * then of all keys and values in file order, keys of a record before its values and
+   * its object_values, as they are encoded, after them. 32 bytes.
    *
    * @generated from field: bytes sha256 = 3;
    */

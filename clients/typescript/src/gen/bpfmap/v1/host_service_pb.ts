@@ -6,7 +6,7 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { MapTypeCapabilities } from "./capability_pb.js";
 import { file_bpfmap_v1_capability } from "./capability_pb.js";
-import type { MapType } from "./map_pb.js";
+import type { MapRef, MapType } from "./map_pb.js";
 import { file_bpfmap_v1_map } from "./map_pb.js";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.js";
 import type { Message } from "@bufbuild/protobuf";
@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bpfmap/v1/host_service.proto.
  */
 export const file_bpfmap_v1_host_service: GenFile = /*@__PURE__*/
-  fileDesc("ChxicGZtYXAvdjEvaG9zdF9zZXJ2aWNlLnByb3RvEglicGZtYXAudjEivwIKBEhvc3QSDwoHYm9vdF9pZBgBIAEoCRIQCghob3N0bmFtZRgCIAEoCRIWCg5rZXJuZWxfcmVsZWFzZRgDIAEoCRIPCgdtYWNoaW5lGAQgASgJEigKCmJ5dGVfb3JkZXIYBSABKA4yFC5icGZtYXAudjEuQnl0ZU9yZGVyEhUKDXBvc3NpYmxlX2NwdXMYBiADKA0SEwoLb25saW5lX2NwdXMYByADKA0SEQoJcGFnZV9zaXplGAggASgNEhYKDmRhZW1vbl92ZXJzaW9uGAkgASgJEhMKC2JwZmZzX3Jvb3RzGAogAygJEjoKFG1pc3NpbmdfY2FwYWJpbGl0aWVzGAsgAygLMhwuYnBmbWFwLnYxLk1pc3NpbmdDYXBhYmlsaXR5EhkKEW1heF9tZXNzYWdlX2J5dGVzGAwgASgNIjYKEU1pc3NpbmdDYXBhYmlsaXR5EgwKBG5hbWUYASABKAkSEwoLY29uc2VxdWVuY2UYAiABKAkiEAoOR2V0SG9zdFJlcXVlc3QiMAoPR2V0SG9zdFJlc3BvbnNlEh0KBGhvc3QYASABKAsyDy5icGZtYXAudjEuSG9zdCJFChZHZXRDYXBhYmlsaXRpZXNSZXF1ZXN0EisKBXR5cGVzGAEgAygOMhIuYnBmbWFwLnYxLk1hcFR5cGVCCLpIBZIBAhBAIkgKF0dldENhcGFiaWxpdGllc1Jlc3BvbnNlEi0KBXR5cGVzGAEgAygLMh4uYnBmbWFwLnYxLk1hcFR5cGVDYXBhYmlsaXRpZXMqYAoJQnl0ZU9yZGVyEhoKFkJZVEVfT1JERVJfVU5TUEVDSUZJRUQQABIcChhCWVRFX09SREVSX0xJVFRMRV9FTkRJQU4QARIZChVCWVRFX09SREVSX0JJR19FTkRJQU4QAjKpAQoLSG9zdFNlcnZpY2USQAoHR2V0SG9zdBIZLmJwZm1hcC52MS5HZXRIb3N0UmVxdWVzdBoaLmJwZm1hcC52MS5HZXRIb3N0UmVzcG9uc2USWAoPR2V0Q2FwYWJpbGl0aWVzEiEuYnBmbWFwLnYxLkdldENhcGFiaWxpdGllc1JlcXVlc3QaIi5icGZtYXAudjEuR2V0Q2FwYWJpbGl0aWVzUmVzcG9uc2ViBnByb3RvMw", [file_bpfmap_v1_capability, file_bpfmap_v1_map, file_buf_validate_validate]);
+  fileDesc("ChxicGZtYXAvdjEvaG9zdF9zZXJ2aWNlLnByb3RvEglicGZtYXAudjEivwIKBEhvc3QSDwoHYm9vdF9pZBgBIAEoCRIQCghob3N0bmFtZRgCIAEoCRIWCg5rZXJuZWxfcmVsZWFzZRgDIAEoCRIPCgdtYWNoaW5lGAQgASgJEigKCmJ5dGVfb3JkZXIYBSABKA4yFC5icGZtYXAudjEuQnl0ZU9yZGVyEhUKDXBvc3NpYmxlX2NwdXMYBiADKA0SEwoLb25saW5lX2NwdXMYByADKA0SEQoJcGFnZV9zaXplGAggASgNEhYKDmRhZW1vbl92ZXJzaW9uGAkgASgJEhMKC2JwZmZzX3Jvb3RzGAogAygJEjoKFG1pc3NpbmdfY2FwYWJpbGl0aWVzGAsgAygLMhwuYnBmbWFwLnYxLk1pc3NpbmdDYXBhYmlsaXR5EhkKEW1heF9tZXNzYWdlX2J5dGVzGAwgASgNIjYKEU1pc3NpbmdDYXBhYmlsaXR5EgwKBG5hbWUYASABKAkSEwoLY29uc2VxdWVuY2UYAiABKAkiEAoOR2V0SG9zdFJlcXVlc3QiMAoPR2V0SG9zdFJlc3BvbnNlEh0KBGhvc3QYASABKAsyDy5icGZtYXAudjEuSG9zdCJFChZHZXRDYXBhYmlsaXRpZXNSZXF1ZXN0EisKBXR5cGVzGAEgAygOMhIuYnBmbWFwLnYxLk1hcFR5cGVCCLpIBZIBAhBAIkgKF0dldENhcGFiaWxpdGllc1Jlc3BvbnNlEi0KBXR5cGVzGAEgAygLMh4uYnBmbWFwLnYxLk1hcFR5cGVDYXBhYmlsaXRpZXMihAEKFEV4cGxhaW5BY2Nlc3NSZXF1ZXN0EikKBHZlcmIYASABKA4yDy5icGZtYXAudjEuVmVyYkIKukgHggEEEAEgABIeCgNtYXAYAiABKAsyES5icGZtYXAudjEuTWFwUmVmEiEKBmNhbGxlchgDIAEoCzIRLmJwZm1hcC52MS5DYWxsZXIidAoGQ2FsbGVyEhAKA3VpZBgBIAEoDUgAiAEBEhgKBGdpZHMYAiADKA1CCrpIB5IBBBCBgAQSFgoEc2FucxgDIAMoCUIIukgFkgECEGQSHgoLY2xhaW1zX2pzb24YBCABKAlCCbpIBnIEKICABEIGCgRfdWlkIoEBChVFeHBsYWluQWNjZXNzUmVzcG9uc2USDwoHYWxsb3dlZBgBIAEoCBIQCghlbmZvcmNlZBgCIAEoCBIOCgZjYWxsZXIYAyABKAkSEgoKaWRlbnRpdGllcxgEIAMoCRIMCgRydWxlGAUgASgJEhMKC2V4cGxhbmF0aW9uGAYgASgJKmAKCUJ5dGVPcmRlchIaChZCWVRFX09SREVSX1VOU1BFQ0lGSUVEEAASHAoYQllURV9PUkRFUl9MSVRUTEVfRU5ESUFOEAESGQoVQllURV9PUkRFUl9CSUdfRU5ESUFOEAIqzAEKBFZlcmISFAoQVkVSQl9VTlNQRUNJRklFRBAAEg0KCVZFUkJfTElTVBABEg0KCVZFUkJfUkVBRBACEg4KClZFUkJfV0FUQ0gQAxIOCgpWRVJCX1dSSVRFEAQSDwoLVkVSQl9ERUxFVEUQBRIPCgtWRVJCX0NSRUFURRAGEgwKCFZFUkJfUElOEAcSDQoJVkVSQl9IT0xEEAgSDwoLVkVSQl9GUkVFWkUQCRIQCgxWRVJCX0NPTlNVTUUQChIOCgpWRVJCX0FETUlOEAsy/QEKC0hvc3RTZXJ2aWNlEkAKB0dldEhvc3QSGS5icGZtYXAudjEuR2V0SG9zdFJlcXVlc3QaGi5icGZtYXAudjEuR2V0SG9zdFJlc3BvbnNlElgKD0dldENhcGFiaWxpdGllcxIhLmJwZm1hcC52MS5HZXRDYXBhYmlsaXRpZXNSZXF1ZXN0GiIuYnBmbWFwLnYxLkdldENhcGFiaWxpdGllc1Jlc3BvbnNlElIKDUV4cGxhaW5BY2Nlc3MSHy5icGZtYXAudjEuRXhwbGFpbkFjY2Vzc1JlcXVlc3QaIC5icGZtYXAudjEuRXhwbGFpbkFjY2Vzc1Jlc3BvbnNlYgZwcm90bzM", [file_bpfmap_v1_capability, file_bpfmap_v1_map, file_buf_validate_validate]);
 
 /**
  * A host.
@@ -224,6 +224,140 @@ export const GetCapabilitiesResponseSchema: GenMessage<GetCapabilitiesResponse> 
   messageDesc(file_bpfmap_v1_host_service, 5);
 
 /**
+ * Request of HostService.ExplainAccess.
+ *
+ * @generated from message bpfmap.v1.ExplainAccessRequest
+ */
+export type ExplainAccessRequest = Message<"bpfmap.v1.ExplainAccessRequest"> & {
+  /**
+   * What is to be done.
+   *
+   * @generated from field: bpfmap.v1.Verb verb = 1;
+   */
+  verb: Verb;
+
+  /**
+   * The map; absent to ask whether there is any map that it may be done to.
+   *
+   * @generated from field: bpfmap.v1.MapRef map = 2;
+   */
+  map?: MapRef | undefined;
+
+  /**
+   * Who would do it; absent for the caller itself. Needs the verb ADMIN, on any map.
+   *
+   * @generated from field: bpfmap.v1.Caller caller = 3;
+   */
+  caller?: Caller | undefined;
+};
+
+/**
+ * Describes the message bpfmap.v1.ExplainAccessRequest.
+ * Use `create(ExplainAccessRequestSchema)` to create a new message.
+ */
+export const ExplainAccessRequestSchema: GenMessage<ExplainAccessRequest> = /*@__PURE__*/
+  messageDesc(file_bpfmap_v1_host_service, 6);
+
+/**
+ * One who calls, as far as it is proven: each part counts as if it were.
+ *
+ * @generated from message bpfmap.v1.Caller
+ */
+export type Caller = Message<"bpfmap.v1.Caller"> & {
+  /**
+   * The user that a unix socket's peer runs as.
+   *
+   * @generated from field: optional uint32 uid = 1;
+   */
+  uid?: number | undefined;
+
+  /**
+   * Its groups.
+   *
+   * @generated from field: repeated uint32 gids = 2;
+   */
+  gids: number[];
+
+  /**
+   * URI and DNS names of a client certificate, such as
+   * "spiffe://example.org/controller".
+   *
+   * @generated from field: repeated string sans = 3;
+   */
+  sans: string[];
+
+  /**
+   * The claims of a bearer token, as a JSON object; empty for no token.
+   *
+   * @generated from field: string claims_json = 4;
+   */
+  claimsJson: string;
+};
+
+/**
+ * Describes the message bpfmap.v1.Caller.
+ * Use `create(CallerSchema)` to create a new message.
+ */
+export const CallerSchema: GenMessage<Caller> = /*@__PURE__*/
+  messageDesc(file_bpfmap_v1_host_service, 7);
+
+/**
+ * Answer of HostService.ExplainAccess.
+ *
+ * @generated from message bpfmap.v1.ExplainAccessResponse
+ */
+export type ExplainAccessResponse = Message<"bpfmap.v1.ExplainAccessResponse"> & {
+  /**
+   * Whether it would be allowed.
+   *
+   * @generated from field: bool allowed = 1;
+   */
+  allowed: boolean;
+
+  /**
+   * Whether a policy decides; without one everything is allowed.
+   *
+   * @generated from field: bool enforced = 2;
+   */
+  enforced: boolean;
+
+  /**
+   * The caller's name in messages and in the audit, such as "uid 0".
+   *
+   * @generated from field: string caller = 3;
+   */
+  caller: string;
+
+  /**
+   * The identities of the policy that the caller is.
+   *
+   * @generated from field: repeated string identities = 4;
+   */
+  identities: string[];
+
+  /**
+   * The rule that allows it, by its name or as "rules[2]"; empty where none does.
+   *
+   * @generated from field: string rule = 5;
+   */
+  rule: string;
+
+  /**
+   * Why, for people: where it is denied, which rule would allow it.
+   *
+   * @generated from field: string explanation = 6;
+   */
+  explanation: string;
+};
+
+/**
+ * Describes the message bpfmap.v1.ExplainAccessResponse.
+ * Use `create(ExplainAccessResponseSchema)` to create a new message.
+ */
+export const ExplainAccessResponseSchema: GenMessage<ExplainAccessResponse> = /*@__PURE__*/
+  messageDesc(file_bpfmap_v1_host_service, 8);
+
+/**
  * Order of the bytes of numbers in keys and values.
  *
  * @generated from enum bpfmap.v1.ByteOrder
@@ -258,6 +392,103 @@ export const ByteOrderSchema: GenEnum<ByteOrder> = /*@__PURE__*/
   enumDesc(file_bpfmap_v1_host_service, 0);
 
 /**
+ * What can be done to a map. Which RPC needs which is told in docs/security.md.
+ *
+ * @generated from enum bpfmap.v1.Verb
+ */
+export enum Verb {
+  /**
+   * No verb: never valid in a request.
+   *
+   * @generated from enum value: VERB_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * See that the map is there, and what the kernel tells of it.
+   *
+   * @generated from enum value: VERB_LIST = 1;
+   */
+  LIST = 1,
+
+  /**
+   * Read elements.
+   *
+   * @generated from enum value: VERB_READ = 2;
+   */
+  READ = 2,
+
+  /**
+   * Watch elements change.
+   *
+   * @generated from enum value: VERB_WATCH = 3;
+   */
+  WATCH = 3,
+
+  /**
+   * Add and change elements.
+   *
+   * @generated from enum value: VERB_WRITE = 4;
+   */
+  WRITE = 4,
+
+  /**
+   * Remove elements.
+   *
+   * @generated from enum value: VERB_DELETE = 5;
+   */
+  DELETE = 5,
+
+  /**
+   * Create the map.
+   *
+   * @generated from enum value: VERB_CREATE = 6;
+   */
+  CREATE = 6,
+
+  /**
+   * Pin and unpin the map.
+   *
+   * @generated from enum value: VERB_PIN = 7;
+   */
+  PIN = 7,
+
+  /**
+   * Hold and release the map.
+   *
+   * @generated from enum value: VERB_HOLD = 8;
+   */
+  HOLD = 8,
+
+  /**
+   * Freeze the map.
+   *
+   * @generated from enum value: VERB_FREEZE = 9;
+   */
+  FREEZE = 9,
+
+  /**
+   * Take what the map gives only once: values of queues and stacks, records of rings.
+   *
+   * @generated from enum value: VERB_CONSUME = 10;
+   */
+  CONSUME = 10,
+
+  /**
+   * Ask about other callers.
+   *
+   * @generated from enum value: VERB_ADMIN = 11;
+   */
+  ADMIN = 11,
+}
+
+/**
+ * Describes the enum bpfmap.v1.Verb.
+ */
+export const VerbSchema: GenEnum<Verb> = /*@__PURE__*/
+  enumDesc(file_bpfmap_v1_host_service, 1);
+
+/**
  * The host that the daemon runs on.
  *
  * @generated from service bpfmap.v1.HostService
@@ -283,6 +514,20 @@ export const HostService: GenService<{
     methodKind: "unary";
     input: typeof GetCapabilitiesRequestSchema;
     output: typeof GetCapabilitiesResponseSchema;
+  },
+  /**
+   * Tells whether the daemon's policy lets a caller do something, and why. A dry run:
+   * nothing is done, and no limit counts it but that of calls.
+   *
+   * Errors: as MapRef, for a map that the caller may list; PERMISSION_DENIED
+   * ACCESS_DENIED where it asks about another caller without the verb ADMIN.
+   *
+   * @generated from rpc bpfmap.v1.HostService.ExplainAccess
+   */
+  explainAccess: {
+    methodKind: "unary";
+    input: typeof ExplainAccessRequestSchema;
+    output: typeof ExplainAccessResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_bpfmap_v1_host_service, 0);

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bpfmap/v1/map.proto.
  */
 export const file_bpfmap_v1_map: GenFile = /*@__PURE__*/
-  fileDesc("ChNicGZtYXAvdjEvbWFwLnByb3RvEglicGZtYXAudjEirgEKBk1hcFJlZhIVCgJpZBgBIAEoDUIHukgEKgIgAEgAEh4KCHBpbl9wYXRoGAIgASgJQgq6SAdyBSABKP8fSAASGQoEbmFtZRgDIAEoCUIJukgGcgQgASgPSAASGQoEaGVsZBgEIAEoCUIJukgGcgQgASg/SAASHQoHYm9vdF9pZBgFIAEoCUIHukgEcgIoQEgBiAEBQgwKA3JlZhIFukgCCAFCCgoIX2Jvb3RfaWQizAQKA01hcBIKCgJpZBgBIAEoDRIgCgR0eXBlGAIgASgOMhIuYnBmbWFwLnYxLk1hcFR5cGUSDAoEbmFtZRgDIAEoCRIQCghrZXlfc2l6ZRgEIAEoDRISCgp2YWx1ZV9zaXplGAUgASgNEhQKDHZhbHVlX3N0cmlkZRgGIAEoDRITCgttYXhfZW50cmllcxgHIAEoDRINCgVmbGFncxgIIAEoDRIRCgltYXBfZXh0cmEYCSABKAQSDwoHaWZpbmRleBgKIAEoDRIOCgZidGZfaWQYCyABKA0SFwoPYnRmX2tleV90eXBlX2lkGAwgASgNEhkKEWJ0Zl92YWx1ZV90eXBlX2lkGA0gASgNEiEKGWJ0Zl92bWxpbnV4X3ZhbHVlX3R5cGVfaWQYDiABKA0SGgoNbWVtbG9ja19ieXRlcxgPIAEoBEgAiAEBEhMKBmZyb3plbhgQIAEoCEgBiAEBEhwKD293bmVyX3Byb2dfdHlwZRgRIAEoDUgCiAEBEhgKC293bmVyX2ppdGVkGBIgASgISAOIAQESDAoEY3B1cxgTIAMoDRIRCglwaW5fcGF0aHMYFCADKAkSHgoFaG9sZHMYFSADKAsyDy5icGZtYXAudjEuSG9sZBIiCgdob2xkZXJzGBYgAygLMhEuYnBmbWFwLnYxLkhvbGRlchIPCgdib290X2lkGBcgASgJQhAKDl9tZW1sb2NrX2J5dGVzQgkKB19mcm96ZW5CEgoQX293bmVyX3Byb2dfdHlwZUIOCgxfb3duZXJfaml0ZWQibgoESG9sZBIMCgRuYW1lGAEgASgJEigKBWxlYXNlGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi4KCmV4cGlyZXNfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIiMKBkhvbGRlchILCgNwaWQYASABKA0SDAoEY29tbRgCIAEoCSKFAgoISG9sZFNwZWMSuwEKBG5hbWUYASABKAlCrAG6SKgBugGkAQoJaG9sZC5uYW1lEmVhIGhvbGQncyBuYW1lIGhhcyAxIHRvIDYzIGNoYXJhY3RlcnMgb2YgYS16LCBBLVosIDAtOSwgJ18nIGFuZCAnLScsIGFuZCBzdGFydHMgd2l0aCBhIGxldHRlciBvciBkaWdpdBowdGhpcy5tYXRjaGVzKCdeW0EtWmEtejAtOV1bQS1aYS16MC05Xy1dezAsNjJ9JCcpEjsKBWxlYXNlGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhG6SA6qAQsiBQiAiooPMgIIASK5AwoHTWFwU3BlYxIqCgR0eXBlGAEgASgOMhIuYnBmbWFwLnYxLk1hcFR5cGVCCLpIBYIBAiAAEosBCgRuYW1lGAIgASgJQn26SHq6AXcKCG1hcC5uYW1lEkRhIG1hcCdzIG5hbWUgaGFzIGF0IG1vc3QgMTUgY2hhcmFjdGVycyBvZiBBLVosIGEteiwgMC05LCAnXycgYW5kICcuJxoldGhpcy5tYXRjaGVzKCdeW0EtWmEtejAtOV8uXXswLDE1fSQnKRIQCghrZXlfc2l6ZRgDIAEoDRISCgp2YWx1ZV9zaXplGAQgASgNEhMKC21heF9lbnRyaWVzGAUgASgNEg0KBWZsYWdzGAYgASgNEhEKCW1hcF9leHRyYRgHIAEoBBIRCgludW1hX25vZGUYCCABKA0SDwoHaWZpbmRleBgJIAEoDRIqCg5pbm5lcl9tYXBfc3BlYxgKIAEoCzISLmJwZm1hcC52MS5NYXBTcGVjEiQKCWlubmVyX21hcBgLIAEoCzIRLmJwZm1hcC52MS5NYXBSZWYSIQoZYnRmX3ZtbGludXhfdmFsdWVfdHlwZV9pZBgMIAEoDSqRBwoHTWFwVHlwZRIYChRNQVBfVFlQRV9VTlNQRUNJRklFRBAAEhEKDU1BUF9UWVBFX0hBU0gQARISCg5NQVBfVFlQRV9BUlJBWRACEhcKE01BUF9UWVBFX1BST0dfQVJSQVkQAxIdChlNQVBfVFlQRV9QRVJGX0VWRU5UX0FSUkFZEAQSGAoUTUFQX1RZUEVfUEVSQ1BVX0hBU0gQBRIZChVNQVBfVFlQRV9QRVJDUFVfQVJSQVkQBhIYChRNQVBfVFlQRV9TVEFDS19UUkFDRRAHEhkKFU1BUF9UWVBFX0NHUk9VUF9BUlJBWRAIEhUKEU1BUF9UWVBFX0xSVV9IQVNIEAkSHAoYTUFQX1RZUEVfTFJVX1BFUkNQVV9IQVNIEAoSFQoRTUFQX1RZUEVfTFBNX1RSSUUQCxIaChZNQVBfVFlQRV9BUlJBWV9PRl9NQVBTEAwSGQoVTUFQX1RZUEVfSEFTSF9PRl9NQVBTEA0SEwoPTUFQX1RZUEVfREVWTUFQEA4SFAoQTUFQX1RZUEVfU09DS01BUBAPEhMKD01BUF9UWVBFX0NQVU1BUBAQEhMKD01BUF9UWVBFX1hTS01BUBAREhUKEU1BUF9UWVBFX1NPQ0tIQVNIEBISGwoXTUFQX1RZUEVfQ0dST1VQX1NUT1JBR0UQExIgChxNQVBfVFlQRV9SRVVTRVBPUlRfU09DS0FSUkFZEBQSIgoeTUFQX1RZUEVfUEVSQ1BVX0NHUk9VUF9TVE9SQUdFEBUSEgoOTUFQX1RZUEVfUVVFVUUQFhISCg5NQVBfVFlQRV9TVEFDSxAXEhcKE01BUF9UWVBFX1NLX1NUT1JBR0UQGBIYChRNQVBfVFlQRV9ERVZNQVBfSEFTSBAZEhcKE01BUF9UWVBFX1NUUlVDVF9PUFMQGhIUChBNQVBfVFlQRV9SSU5HQlVGEBsSGgoWTUFQX1RZUEVfSU5PREVfU1RPUkFHRRAcEhkKFU1BUF9UWVBFX1RBU0tfU1RPUkFHRRAdEhkKFU1BUF9UWVBFX0JMT09NX0ZJTFRFUhAeEhkKFU1BUF9UWVBFX1VTRVJfUklOR0JVRhAfEhkKFU1BUF9UWVBFX0NHUlBfU1RPUkFHRRAgEhIKDk1BUF9UWVBFX0FSRU5BECESFwoTTUFQX1RZUEVfSU5TTl9BUlJBWRAiEhIKDk1BUF9UWVBFX1JIQVNIECMq6gQKCkNyZWF0ZUZsYWcSGwoXQ1JFQVRFX0ZMQUdfVU5TUEVDSUZJRUQQABIbChdDUkVBVEVfRkxBR19OT19QUkVBTExPQxABEh0KGUNSRUFURV9GTEFHX05PX0NPTU1PTl9MUlUQAhIZChVDUkVBVEVfRkxBR19OVU1BX05PREUQBBIWChJDUkVBVEVfRkxBR19SRE9OTFkQCBIWChJDUkVBVEVfRkxBR19XUk9OTFkQEBIeChpDUkVBVEVfRkxBR19TVEFDS19CVUlMRF9JRBAgEhkKFUNSRUFURV9GTEFHX1pFUk9fU0VFRBBAEhwKF0NSRUFURV9GTEFHX1JET05MWV9QUk9HEIABEhwKF0NSRUFURV9GTEFHX1dST05MWV9QUk9HEIACEhYKEUNSRUFURV9GTEFHX0NMT05FEIAEEhkKFENSRUFURV9GTEFHX01NQVBBQkxFEIAIEh8KGkNSRUFURV9GTEFHX1BSRVNFUlZFX0VMRU1TEIAQEhoKFUNSRUFURV9GTEFHX0lOTkVSX01BUBCAIBIVChBDUkVBVEVfRkxBR19MSU5LEIBAEhkKE0NSRUFURV9GTEFHX1BBVEhfRkQQgIABEiIKHENSRUFURV9GTEFHX1ZUWVBFX0JURl9PQkpfRkQQgIACEhoKFENSRUFURV9GTEFHX1RPS0VOX0ZEEICABBIfChlDUkVBVEVfRkxBR19TRUdWX09OX0ZBVUxUEICACBIeChhDUkVBVEVfRkxBR19OT19VU0VSX0NPTlYQgIAQEh4KGENSRUFURV9GTEFHX1JCX09WRVJXUklURRCAgCBiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChNicGZtYXAvdjEvbWFwLnByb3RvEglicGZtYXAudjEirgEKBk1hcFJlZhIVCgJpZBgBIAEoDUIHukgEKgIgAEgAEh4KCHBpbl9wYXRoGAIgASgJQgq6SAdyBSABKP8fSAASGQoEbmFtZRgDIAEoCUIJukgGcgQgASgPSAASGQoEaGVsZBgEIAEoCUIJukgGcgQgASg/SAASHQoHYm9vdF9pZBgFIAEoCUIHukgEcgIoQEgBiAEBQgwKA3JlZhIFukgCCAFCCgoIX2Jvb3RfaWQi3QUKA01hcBIKCgJpZBgBIAEoDRIgCgR0eXBlGAIgASgOMhIuYnBmbWFwLnYxLk1hcFR5cGUSDAoEbmFtZRgDIAEoCRIQCghrZXlfc2l6ZRgEIAEoDRISCgp2YWx1ZV9zaXplGAUgASgNEhQKDHZhbHVlX3N0cmlkZRgGIAEoDRITCgttYXhfZW50cmllcxgHIAEoDRINCgVmbGFncxgIIAEoDRIRCgltYXBfZXh0cmEYCSABKAQSDwoHaWZpbmRleBgKIAEoDRIOCgZidGZfaWQYCyABKA0SFwoPYnRmX2tleV90eXBlX2lkGAwgASgNEhkKEWJ0Zl92YWx1ZV90eXBlX2lkGA0gASgNEiEKGWJ0Zl92bWxpbnV4X3ZhbHVlX3R5cGVfaWQYDiABKA0SGgoNbWVtbG9ja19ieXRlcxgPIAEoBEgAiAEBEhMKBmZyb3plbhgQIAEoCEgBiAEBEhwKD293bmVyX3Byb2dfdHlwZRgRIAEoDUgCiAEBEhgKC293bmVyX2ppdGVkGBIgASgISAOIAQESDAoEY3B1cxgTIAMoDRIRCglwaW5fcGF0aHMYFCADKAkSHgoFaG9sZHMYFSADKAsyDy5icGZtYXAudjEuSG9sZBIiCgdob2xkZXJzGBYgAygLMhEuYnBmbWFwLnYxLkhvbGRlchIPCgdib290X2lkGBcgASgJEicKCHByb2dyYW1zGBggAygLMhUuYnBmbWFwLnYxLlByb2dyYW1Vc2USFAoMa2VwdF9vYmplY3RzGBkgASgNEioKDmlubmVyX21hcF9zcGVjGBogASgLMhIuYnBmbWFwLnYxLk1hcFNwZWMSFgoJbnVtYV9ub2RlGBsgASgNSASIAQFCEAoOX21lbWxvY2tfYnl0ZXNCCQoHX2Zyb3plbkISChBfb3duZXJfcHJvZ190eXBlQg4KDF9vd25lcl9qaXRlZEIMCgpfbnVtYV9ub2RlIjQKClByb2dyYW1Vc2USCgoCaWQYASABKA0SDAoEbmFtZRgCIAEoCRIMCgR0eXBlGAMgASgNIm4KBEhvbGQSDAoEbmFtZRgBIAEoCRIoCgVsZWFzZRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIuCgpleHBpcmVzX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIjCgZIb2xkZXISCwoDcGlkGAEgASgNEgwKBGNvbW0YAiABKAkihQIKCEhvbGRTcGVjErsBCgRuYW1lGAEgASgJQqwBukioAboBpAEKCWhvbGQubmFtZRJlYSBob2xkJ3MgbmFtZSBoYXMgMSB0byA2MyBjaGFyYWN0ZXJzIG9mIGEteiwgQS1aLCAwLTksICdfJyBhbmQgJy0nLCBhbmQgc3RhcnRzIHdpdGggYSBsZXR0ZXIgb3IgZGlnaXQaMHRoaXMubWF0Y2hlcygnXltBLVphLXowLTldW0EtWmEtejAtOV8tXXswLDYyfSQnKRI7CgVsZWFzZRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIRukgOqgELIgUIgIqKDzICCAEilgQKB01hcFNwZWMSKgoEdHlwZRgBIAEoDjISLmJwZm1hcC52MS5NYXBUeXBlQgi6SAWCAQIgABKLAQoEbmFtZRgCIAEoCUJ9ukh6ugF3CghtYXAubmFtZRJEYSBtYXAncyBuYW1lIGhhcyBhdCBtb3N0IDE1IGNoYXJhY3RlcnMgb2YgQS1aLCBhLXosIDAtOSwgJ18nIGFuZCAnLicaJXRoaXMubWF0Y2hlcygnXltBLVphLXowLTlfLl17MCwxNX0kJykSEAoIa2V5X3NpemUYAyABKA0SEgoKdmFsdWVfc2l6ZRgEIAEoDRITCgttYXhfZW50cmllcxgFIAEoDRINCgVmbGFncxgGIAEoDRIRCgltYXBfZXh0cmEYByABKAQSEQoJbnVtYV9ub2RlGAggASgNEg8KB2lmaW5kZXgYCSABKA0SKgoOaW5uZXJfbWFwX3NwZWMYCiABKAsyEi5icGZtYXAudjEuTWFwU3BlYxIkCglpbm5lcl9tYXAYCyABKAsyES5icGZtYXAudjEuTWFwUmVmEiEKGWJ0Zl92bWxpbnV4X3ZhbHVlX3R5cGVfaWQYDCABKA0SFwoDYnRmGA0gASgMQgq6SAd6BRiAgIAEEg4KBmJ0Zl9pZBgOIAEoDRIXCg9idGZfa2V5X3R5cGVfaWQYDyABKA0SGQoRYnRmX3ZhbHVlX3R5cGVfaWQYECABKA0qkQcKB01hcFR5cGUSGAoUTUFQX1RZUEVfVU5TUEVDSUZJRUQQABIRCg1NQVBfVFlQRV9IQVNIEAESEgoOTUFQX1RZUEVfQVJSQVkQAhIXChNNQVBfVFlQRV9QUk9HX0FSUkFZEAMSHQoZTUFQX1RZUEVfUEVSRl9FVkVOVF9BUlJBWRAEEhgKFE1BUF9UWVBFX1BFUkNQVV9IQVNIEAUSGQoVTUFQX1RZUEVfUEVSQ1BVX0FSUkFZEAYSGAoUTUFQX1RZUEVfU1RBQ0tfVFJBQ0UQBxIZChVNQVBfVFlQRV9DR1JPVVBfQVJSQVkQCBIVChFNQVBfVFlQRV9MUlVfSEFTSBAJEhwKGE1BUF9UWVBFX0xSVV9QRVJDUFVfSEFTSBAKEhUKEU1BUF9UWVBFX0xQTV9UUklFEAsSGgoWTUFQX1RZUEVfQVJSQVlfT0ZfTUFQUxAMEhkKFU1BUF9UWVBFX0hBU0hfT0ZfTUFQUxANEhMKD01BUF9UWVBFX0RFVk1BUBAOEhQKEE1BUF9UWVBFX1NPQ0tNQVAQDxITCg9NQVBfVFlQRV9DUFVNQVAQEBITCg9NQVBfVFlQRV9YU0tNQVAQERIVChFNQVBfVFlQRV9TT0NLSEFTSBASEhsKF01BUF9UWVBFX0NHUk9VUF9TVE9SQUdFEBMSIAocTUFQX1RZUEVfUkVVU0VQT1JUX1NPQ0tBUlJBWRAUEiIKHk1BUF9UWVBFX1BFUkNQVV9DR1JPVVBfU1RPUkFHRRAVEhIKDk1BUF9UWVBFX1FVRVVFEBYSEgoOTUFQX1RZUEVfU1RBQ0sQFxIXChNNQVBfVFlQRV9TS19TVE9SQUdFEBgSGAoUTUFQX1RZUEVfREVWTUFQX0hBU0gQGRIXChNNQVBfVFlQRV9TVFJVQ1RfT1BTEBoSFAoQTUFQX1RZUEVfUklOR0JVRhAbEhoKFk1BUF9UWVBFX0lOT0RFX1NUT1JBR0UQHBIZChVNQVBfVFlQRV9UQVNLX1NUT1JBR0UQHRIZChVNQVBfVFlQRV9CTE9PTV9GSUxURVIQHhIZChVNQVBfVFlQRV9VU0VSX1JJTkdCVUYQHxIZChVNQVBfVFlQRV9DR1JQX1NUT1JBR0UQIBISCg5NQVBfVFlQRV9BUkVOQRAhEhcKE01BUF9UWVBFX0lOU05fQVJSQVkQIhISCg5NQVBfVFlQRV9SSEFTSBAjKuoECgpDcmVhdGVGbGFnEhsKF0NSRUFURV9GTEFHX1VOU1BFQ0lGSUVEEAASGwoXQ1JFQVRFX0ZMQUdfTk9fUFJFQUxMT0MQARIdChlDUkVBVEVfRkxBR19OT19DT01NT05fTFJVEAISGQoVQ1JFQVRFX0ZMQUdfTlVNQV9OT0RFEAQSFgoSQ1JFQVRFX0ZMQUdfUkRPTkxZEAgSFgoSQ1JFQVRFX0ZMQUdfV1JPTkxZEBASHgoaQ1JFQVRFX0ZMQUdfU1RBQ0tfQlVJTERfSUQQIBIZChVDUkVBVEVfRkxBR19aRVJPX1NFRUQQQBIcChdDUkVBVEVfRkxBR19SRE9OTFlfUFJPRxCAARIcChdDUkVBVEVfRkxBR19XUk9OTFlfUFJPRxCAAhIWChFDUkVBVEVfRkxBR19DTE9ORRCABBIZChRDUkVBVEVfRkxBR19NTUFQQUJMRRCACBIfChpDUkVBVEVfRkxBR19QUkVTRVJWRV9FTEVNUxCAEBIaChVDUkVBVEVfRkxBR19JTk5FUl9NQVAQgCASFQoQQ1JFQVRFX0ZMQUdfTElOSxCAQBIZChNDUkVBVEVfRkxBR19QQVRIX0ZEEICAARIiChxDUkVBVEVfRkxBR19WVFlQRV9CVEZfT0JKX0ZEEICAAhIaChRDUkVBVEVfRkxBR19UT0tFTl9GRBCAgAQSHwoZQ1JFQVRFX0ZMQUdfU0VHVl9PTl9GQVVMVBCAgAgSHgoYQ1JFQVRFX0ZMQUdfTk9fVVNFUl9DT05WEICAEBIeChhDUkVBVEVfRkxBR19SQl9PVkVSV1JJVEUQgIAgYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Names one map of the host. Every RPC on a map takes one.
@@ -263,6 +263,39 @@ export type Map = Message<"bpfmap.v1.Map"> & {
    * @generated from field: string boot_id = 23;
    */
   bootId: string;
+
+  /**
+   * Programs that use the map, by id. Only filled where the request asked for programs.
+   *
+   * @generated from field: repeated bpfmap.v1.ProgramUse programs = 24;
+   */
+  programs: ProgramUse[];
+
+  /**
+   * Elements whose kernel objects the daemon keeps open, because they would vanish
+   * without it (perf events of PERF_EVENT_ARRAY, the map's own fd for PROG_ARRAY). They
+   * are let go with the element, the hold or the map.
+   *
+   * @generated from field: uint32 kept_objects = 25;
+   */
+  keptObjects: number;
+
+  /**
+   * The template of the inner maps, for ARRAY_OF_MAPS and HASH_OF_MAPS: what it can be
+   * told from an inner map that is there. Absent where there is none. Only filled where
+   * the request asked for inner_map.
+   *
+   * @generated from field: bpfmap.v1.MapSpec inner_map_spec = 26;
+   */
+  innerMapSpec?: MapSpec | undefined;
+
+  /**
+   * NUMA node of the map's memory; only with CREATE_FLAG_NUMA_NODE, and only where the
+   * daemon created the map.
+   *
+   * @generated from field: optional uint32 numa_node = 27;
+   */
+  numaNode?: number | undefined;
 };
 
 /**
@@ -271,6 +304,41 @@ export type Map = Message<"bpfmap.v1.Map"> & {
  */
 export const MapSchema: GenMessage<Map> = /*@__PURE__*/
   messageDesc(file_bpfmap_v1_map, 1);
+
+/**
+ * A program that uses a map.
+ *
+ * @generated from message bpfmap.v1.ProgramUse
+ */
+export type ProgramUse = Message<"bpfmap.v1.ProgramUse"> & {
+  /**
+   * The kernel's program id.
+   *
+   * @generated from field: uint32 id = 1;
+   */
+  id: number;
+
+  /**
+   * The program's name, at most 15 bytes.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * The program's type (`enum bpf_prog_type`).
+   *
+   * @generated from field: uint32 type = 3;
+   */
+  type: number;
+};
+
+/**
+ * Describes the message bpfmap.v1.ProgramUse.
+ * Use `create(ProgramUseSchema)` to create a new message.
+ */
+export const ProgramUseSchema: GenMessage<ProgramUse> = /*@__PURE__*/
+  messageDesc(file_bpfmap_v1_map, 2);
 
 /**
  * A hold: the daemon keeps the map alive under a name, across its own restarts
@@ -309,7 +377,7 @@ export type Hold = Message<"bpfmap.v1.Hold"> & {
  * Use `create(HoldSchema)` to create a new message.
  */
 export const HoldSchema: GenMessage<Hold> = /*@__PURE__*/
-  messageDesc(file_bpfmap_v1_map, 2);
+  messageDesc(file_bpfmap_v1_map, 3);
 
 /**
  * A process that has a map open.
@@ -337,7 +405,7 @@ export type Holder = Message<"bpfmap.v1.Holder"> & {
  * Use `create(HolderSchema)` to create a new message.
  */
 export const HolderSchema: GenMessage<Holder> = /*@__PURE__*/
-  messageDesc(file_bpfmap_v1_map, 3);
+  messageDesc(file_bpfmap_v1_map, 4);
 
 /**
  * What a hold should be; see Hold.
@@ -367,7 +435,7 @@ export type HoldSpec = Message<"bpfmap.v1.HoldSpec"> & {
  * Use `create(HoldSpecSchema)` to create a new message.
  */
 export const HoldSpecSchema: GenMessage<HoldSpec> = /*@__PURE__*/
-  messageDesc(file_bpfmap_v1_map, 4);
+  messageDesc(file_bpfmap_v1_map, 5);
 
 /**
  * What a map to be created should be. Constraints per type are listed by
@@ -465,6 +533,37 @@ export type MapSpec = Message<"bpfmap.v1.MapSpec"> & {
    * @generated from field: uint32 btf_vmlinux_value_type_id = 12;
    */
   btfVmlinuxValueTypeId: number;
+
+  /**
+   * BTF that describes keys and values, as in the .BTF section of an object file:
+   * the daemon loads it for the map. Empty for none; types whose keys are kernel objects
+   * (SK_STORAGE and its like), which the kernel does not create without BTF, then get a
+   * small one of the daemon's own.
+   *
+   * @generated from field: bytes btf = 13;
+   */
+  btf: Uint8Array;
+
+  /**
+   * Id of an object with BTF that is loaded already, instead of btf; 0 for none.
+   *
+   * @generated from field: uint32 btf_id = 14;
+   */
+  btfId: number;
+
+  /**
+   * Type id of the key in that BTF; 0 for none.
+   *
+   * @generated from field: uint32 btf_key_type_id = 15;
+   */
+  btfKeyTypeId: number;
+
+  /**
+   * Type id of the value in that BTF; 0 for none.
+   *
+   * @generated from field: uint32 btf_value_type_id = 16;
+   */
+  btfValueTypeId: number;
 };
 
 /**
@@ -472,7 +571,7 @@ export type MapSpec = Message<"bpfmap.v1.MapSpec"> & {
  * Use `create(MapSpecSchema)` to create a new message.
  */
 export const MapSpecSchema: GenMessage<MapSpec> = /*@__PURE__*/
-  messageDesc(file_bpfmap_v1_map, 5);
+  messageDesc(file_bpfmap_v1_map, 6);
 
 /**
  * The kernel's map types; numbers are those of `enum bpf_map_type` in

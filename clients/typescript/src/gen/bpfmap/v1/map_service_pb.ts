@@ -4,10 +4,16 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { CpuTarget, CpuView, ElementFailure, ElementFilter, Elements, OnError, Projection, UpdateMode } from "./element_pb.js";
+import type { CpuTarget, CpuView, ElementFailure, ElementFilter, ElementOrder, Elements, Format, OnError, Projection, Typing, UpdateMode } from "./element_pb.js";
 import { file_bpfmap_v1_element } from "./element_pb.js";
 import type { Hold, HoldSpec, Map, MapRef, MapSpec, MapType } from "./map_pb.js";
 import { file_bpfmap_v1_map } from "./map_pb.js";
+import type { ObjectKey } from "./object_pb.js";
+import { file_bpfmap_v1_object } from "./object_pb.js";
+import type { ReadRecordsRequestSchema, ReadRecordsResponseSchema, WriteRecordsRequestSchema, WriteRecordsResponseSchema } from "./record_pb.js";
+import { file_bpfmap_v1_record } from "./record_pb.js";
+import type { GetMapSchemaRequestSchema, GetMapSchemaResponseSchema } from "./schema_pb.js";
+import { file_bpfmap_v1_schema } from "./schema_pb.js";
 import type { WatchRequestSchema, WatchResponseSchema } from "./watch_pb.js";
 import { file_bpfmap_v1_watch } from "./watch_pb.js";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.js";
@@ -19,7 +25,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bpfmap/v1/map_service.proto.
  */
 export const file_bpfmap_v1_map_service: GenFile = /*@__PURE__*/
-  fileDesc("ChticGZtYXAvdjEvbWFwX3NlcnZpY2UucHJvdG8SCWJwZm1hcC52MSKcAQoPTGlzdE1hcHNSZXF1ZXN0EhsKCXBhZ2Vfc2l6ZRgBIAEoDUIIukgFKgMYkE4SGwoKcGFnZV90b2tlbhgCIAEoCUIHukgEcgIoQBIpCgZmaWx0ZXIYAyABKAsyGS5icGZtYXAudjEuTGlzdE1hcHNGaWx0ZXISJAoGZGV0YWlsGAQgASgLMhQuYnBmbWFwLnYxLk1hcERldGFpbCKWAQoOTGlzdE1hcHNGaWx0ZXISGwoJbmFtZV9nbG9iGAEgASgJQgi6SAVyAyiAAhIrCgV0eXBlcxgCIAMoDjISLmJwZm1hcC52MS5NYXBUeXBlQgi6SAWSAQIQQBITCgZwaW5uZWQYAyABKAhIAIgBARIRCgRoZWxkGAQgASgISAGIAQFCCQoHX3Bpbm5lZEIHCgVfaGVsZCIqCglNYXBEZXRhaWwSDAoEcGlucxgBIAEoCBIPCgdob2xkZXJzGAIgASgIIkkKEExpc3RNYXBzUmVzcG9uc2USHAoEbWFwcxgBIAMoCzIOLmJwZm1hcC52MS5NYXASFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIl0KDUdldE1hcFJlcXVlc3QSJgoDbWFwGAEgASgLMhEuYnBmbWFwLnYxLk1hcFJlZkIGukgDyAEBEiQKBmRldGFpbBgCIAEoCzIULmJwZm1hcC52MS5NYXBEZXRhaWwiLQoOR2V0TWFwUmVzcG9uc2USGwoDbWFwGAEgASgLMg4uYnBmbWFwLnYxLk1hcCJoChRDb3VudEVsZW1lbnRzUmVxdWVzdBImCgNtYXAYASABKAsyES5icGZtYXAudjEuTWFwUmVmQga6SAPIAQESKAoGZmlsdGVyGAIgASgLMhguYnBmbWFwLnYxLkVsZW1lbnRGaWx0ZXIiTQoVQ291bnRFbGVtZW50c1Jlc3BvbnNlEg0KBWNvdW50GAEgASgEEhMKC21heF9lbnRyaWVzGAIgASgNEhAKCGNvbXBsZXRlGAMgASgIIoUDChBDcmVhdGVNYXBSZXF1ZXN0EigKBHNwZWMYASABKAsyEi5icGZtYXAudjEuTWFwU3BlY0IGukgDyAEBEiEKBGhvbGQYAiABKAsyEy5icGZtYXAudjEuSG9sZFNwZWMSGgoIcGluX3BhdGgYAyABKAlCCLpIBXIDKP8fEhYKDmNyZWF0ZV9wYXJlbnRzGAQgASgIEjAKCWlmX2V4aXN0cxgFIAEoDjITLmJwZm1hcC52MS5JZkV4aXN0c0IIukgFggECEAESLQoQaW5pdGlhbF9lbGVtZW50cxgGIAEoCzITLmJwZm1hcC52MS5FbGVtZW50cxIOCgZmcmVlemUYByABKAg6f7pIfBp6ChRjcmVhdGVfbWFwLnJlZmVyZW5jZRI7YSBtYXAgbmVlZHMgYSBob2xkIG9yIGEgcGluX3BhdGggdG8gbGl2ZTogZ2l2ZSBhdCBsZWFzdCBvbmUaJWhhcyh0aGlzLmhvbGQpIHx8IHRoaXMucGluX3BhdGggIT0gJyciQQoRQ3JlYXRlTWFwUmVzcG9uc2USGwoDbWFwGAEgASgLMg4uYnBmbWFwLnYxLk1hcBIPCgdjcmVhdGVkGAIgASgIImMKDkhvbGRNYXBSZXF1ZXN0EiYKA21hcBgBIAEoCzIRLmJwZm1hcC52MS5NYXBSZWZCBrpIA8gBARIpCgRob2xkGAIgASgLMhMuYnBmbWFwLnYxLkhvbGRTcGVjQga6SAPIAQEiLgoPSG9sZE1hcFJlc3BvbnNlEhsKA21hcBgBIAEoCzIOLmJwZm1hcC52MS5NYXAiLAoRUmVsZWFzZU1hcFJlcXVlc3QSFwoEbmFtZRgBIAEoCUIJukgGcgQgASg/IhQKElJlbGVhc2VNYXBSZXNwb25zZSI2ChBLZWVwQWxpdmVSZXF1ZXN0EiIKBW5hbWVzGAEgAygJQhO6SBCSAQ0IARCQTiIGcgQgASg/IjMKEUtlZXBBbGl2ZVJlc3BvbnNlEh4KBWhvbGRzGAEgAygLMg8uYnBmbWFwLnYxLkhvbGQiaQoNUGluTWFwUmVxdWVzdBImCgNtYXAYASABKAsyES5icGZtYXAudjEuTWFwUmVmQga6SAPIAQESGAoEcGF0aBgCIAEoCUIKukgHcgUgASj/HxIWCg5jcmVhdGVfcGFyZW50cxgDIAEoCCIQCg5QaW5NYXBSZXNwb25zZSJJCg9VbnBpbk1hcFJlcXVlc3QSGAoEcGF0aBgBIAEoCUIKukgHcgUgASj/HxIcChRyZW1vdmVfZW1wdHlfcGFyZW50cxgCIAEoCCISChBVbnBpbk1hcFJlc3BvbnNlIjoKEEZyZWV6ZU1hcFJlcXVlc3QSJgoDbWFwGAEgASgLMhEuYnBmbWFwLnYxLk1hcFJlZkIGukgDyAEBIhMKEUZyZWV6ZU1hcFJlc3BvbnNlItIBChVMb29rdXBFbGVtZW50c1JlcXVlc3QSJgoDbWFwGAEgASgLMhEuYnBmbWFwLnYxLk1hcFJlZkIGukgDyAEBEhUKBGtleXMYAiABKAxCB7pIBHoCEAESFgoFY291bnQYBiABKA1CB7pIBCoCIAASJAoIY3B1X3ZpZXcYAyABKAsyEi5icGZtYXAudjEuQ3B1VmlldxIMCgRsb2NrGAQgASgIEi4KCG9uX2Vycm9yGAUgASgOMhIuYnBmbWFwLnYxLk9uRXJyb3JCCLpIBYIBAhABImwKFkxvb2t1cEVsZW1lbnRzUmVzcG9uc2USJQoIZWxlbWVudHMYASABKAsyEy5icGZtYXAudjEuRWxlbWVudHMSKwoIZmFpbHVyZXMYAiADKAsyGS5icGZtYXAudjEuRWxlbWVudEZhaWx1cmUihQIKFVVwZGF0ZUVsZW1lbnRzUmVxdWVzdBImCgNtYXAYASABKAsyES5icGZtYXAudjEuTWFwUmVmQga6SAPIAQESLQoIZWxlbWVudHMYAiABKAsyEy5icGZtYXAudjEuRWxlbWVudHNCBrpIA8gBARItCgRtb2RlGAMgASgOMhUuYnBmbWFwLnYxLlVwZGF0ZU1vZGVCCLpIBYIBAhABEigKCmNwdV90YXJnZXQYBCABKAsyFC5icGZtYXAudjEuQ3B1VGFyZ2V0EgwKBGxvY2sYBSABKAgSLgoIb25fZXJyb3IYBiABKA4yEi5icGZtYXAudjEuT25FcnJvckIIukgFggECEAEiVgoWVXBkYXRlRWxlbWVudHNSZXNwb25zZRIPCgdhcHBsaWVkGAEgASgNEisKCGZhaWx1cmVzGAIgAygLMhkuYnBmbWFwLnYxLkVsZW1lbnRGYWlsdXJlIp4BChVEZWxldGVFbGVtZW50c1JlcXVlc3QSJgoDbWFwGAEgASgLMhEuYnBmbWFwLnYxLk1hcFJlZkIGukgDyAEBEhUKBGtleXMYAiABKAxCB7pIBHoCEAESFgoFY291bnQYBCABKA1CB7pIBCoCIAASLgoIb25fZXJyb3IYAyABKA4yEi5icGZtYXAudjEuT25FcnJvckIIukgFggECEAEiVgoWRGVsZXRlRWxlbWVudHNSZXNwb25zZRIPCgdhcHBsaWVkGAEgASgNEisKCGZhaWx1cmVzGAIgAygLMhkuYnBmbWFwLnYxLkVsZW1lbnRGYWlsdXJlIpwBChNUYWtlRWxlbWVudHNSZXF1ZXN0EiYKA21hcBgBIAEoCzIRLmJwZm1hcC52MS5NYXBSZWZCBrpIA8gBARIVCgRrZXlzGAIgASgMQge6SAR6AhABEhYKBWNvdW50GAQgASgNQge6SAQqAiAAEi4KCG9uX2Vycm9yGAMgASgOMhIuYnBmbWFwLnYxLk9uRXJyb3JCCLpIBYIBAhABImoKFFRha2VFbGVtZW50c1Jlc3BvbnNlEiUKCGVsZW1lbnRzGAEgASgLMhMuYnBmbWFwLnYxLkVsZW1lbnRzEisKCGZhaWx1cmVzGAIgAygLMhkuYnBmbWFwLnYxLkVsZW1lbnRGYWlsdXJlIlIKDk5leHRLZXlSZXF1ZXN0EiYKA21hcBgBIAEoCzIRLmJwZm1hcC52MS5NYXBSZWZCBrpIA8gBARIQCgNrZXkYAiABKAxIAIgBAUIGCgRfa2V5IiMKD05leHRLZXlSZXNwb25zZRIQCghuZXh0X2tleRgBIAEoDCLfAgoORHVtcE1hcFJlcXVlc3QSJgoDbWFwGAEgASgLMhEuYnBmbWFwLnYxLk1hcFJlZkIGukgDyAEBEigKBmZpbHRlchgCIAEoCzIYLmJwZm1hcC52MS5FbGVtZW50RmlsdGVyEjMKCnByb2plY3Rpb24YAyABKA4yFS5icGZtYXAudjEuUHJvamVjdGlvbkIIukgFggECEAESJAoIY3B1X3ZpZXcYBCABKAsyEi5icGZtYXAudjEuQ3B1VmlldxIfCgtjaHVua19ieXRlcxgFIAEoDUIKukgHKgUYgICAAhIUCgxtYXhfZWxlbWVudHMYBiABKAQSHwoXbWF4X2VsZW1lbnRzX3Blcl9zZWNvbmQYByABKA0SSAoRcHJvZ3Jlc3NfaW50ZXJ2YWwYCCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CErpID6oBDCIDCJAcMgUQgMLXLyLDAQoPRHVtcE1hcFJlc3BvbnNlEicKBmhlYWRlchgBIAEoCzIVLmJwZm1hcC52MS5EdW1wSGVhZGVySAASJwoIZWxlbWVudHMYAiABKAsyEy5icGZtYXAudjEuRWxlbWVudHNIABIrCghwcm9ncmVzcxgDIAEoCzIXLmJwZm1hcC52MS5EdW1wUHJvZ3Jlc3NIABIpCgdzdW1tYXJ5GAQgASgLMhYuYnBmbWFwLnYxLkR1bXBTdW1tYXJ5SABCBgoEa2luZCI/CgpEdW1wSGVhZGVyEhsKA21hcBgBIAEoCzIOLmJwZm1hcC52MS5NYXASFAoMdmFsdWVfc3RyaWRlGAIgASgNIi0KDER1bXBQcm9ncmVzcxIPCgdzY2FubmVkGAEgASgEEgwKBHNlbnQYAiABKAQiggIKC0R1bXBTdW1tYXJ5EgwKBHNlbnQYASABKAQSDwoHc2Nhbm5lZBgCIAEoBBIQCghjb21wbGV0ZRgDIAEoCBI2ChFpbmNvbXBsZXRlX3JlYXNvbhgEIAEoDjIbLmJwZm1hcC52MS5JbmNvbXBsZXRlUmVhc29uEhAKCHJlc3RhcnRzGAUgASgNEhoKEmR1cGxpY2F0ZXNfZHJvcHBlZBgGIAEoBBIuCgpzdGFydF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAibwoOTG9hZE1hcFJlcXVlc3QSJQoFc3RhcnQYASABKAsyFC5icGZtYXAudjEuTG9hZFN0YXJ0SAASJwoIZWxlbWVudHMYAiABKAsyEy5icGZtYXAudjEuRWxlbWVudHNIAEINCgRraW5kEgW6SAIIASKjAQoJTG9hZFN0YXJ0EiYKA21hcBgBIAEoCzIRLmJwZm1hcC52MS5NYXBSZWZCBrpIA8gBARIzCghzdHJhdGVneRgCIAEoDjIXLmJwZm1hcC52MS5Mb2FkU3RyYXRlZ3lCCLpIBYIBAhABEg8KB2RyeV9ydW4YAyABKAgSKAoKY3B1X3RhcmdldBgEIAEoCzIULmJwZm1hcC52MS5DcHVUYXJnZXQivAEKD0xvYWRNYXBSZXNwb25zZRIQCghyZWNlaXZlZBgBIAEoBBIPCgd3cml0dGVuGAIgASgEEhIKBWFkZGVkGAMgASgESACIAQESFAoHY2hhbmdlZBgEIAEoBEgBiAEBEhYKCXVuY2hhbmdlZBgFIAEoBEgCiAEBEhQKB3JlbW92ZWQYBiABKARIA4gBAUIICgZfYWRkZWRCCgoIX2NoYW5nZWRCDAoKX3VuY2hhbmdlZEIKCghfcmVtb3ZlZCI5Cg9DbGVhck1hcFJlcXVlc3QSJgoDbWFwGAEgASgLMhEuYnBmbWFwLnYxLk1hcFJlZkIGukgDyAEBIiMKEENsZWFyTWFwUmVzcG9uc2USDwoHcmVtb3ZlZBgBIAEoBCKIAQoTUHVzaEVsZW1lbnRzUmVxdWVzdBImCgNtYXAYASABKAsyES5icGZtYXAudjEuTWFwUmVmQga6SAPIAQESFwoGdmFsdWVzGAIgASgMQge6SAR6AhABEhYKBWNvdW50GAQgASgNQge6SAQqAiAAEhgKEG92ZXJ3cml0ZV9vbGRlc3QYAyABKAgiJwoUUHVzaEVsZW1lbnRzUmVzcG9uc2USDwoHYXBwbGllZBgBIAEoDSJPChJQb3BFbGVtZW50c1JlcXVlc3QSJgoDbWFwGAEgASgLMhEuYnBmbWFwLnYxLk1hcFJlZkIGukgDyAEBEhEKCW1heF9jb3VudBgCIAEoDSI8ChNQb3BFbGVtZW50c1Jlc3BvbnNlEiUKCGVsZW1lbnRzGAEgASgLMhMuYnBmbWFwLnYxLkVsZW1lbnRzIloKElBlZWtFbGVtZW50UmVxdWVzdBImCgNtYXAYASABKAsyES5icGZtYXAudjEuTWFwUmVmQga6SAPIAQESEgoFdmFsdWUYAiABKAxIAIgBAUIICgZfdmFsdWUiMwoTUGVla0VsZW1lbnRSZXNwb25zZRINCgVmb3VuZBgBIAEoCBINCgV2YWx1ZRgCIAEoDCpaCghJZkV4aXN0cxIZChVJRl9FWElTVFNfVU5TUEVDSUZJRUQQABITCg9JRl9FWElTVFNfRVJST1IQARIeChpJRl9FWElTVFNfUkVVU0VfQ09NUEFUSUJMRRACKp0BChBJbmNvbXBsZXRlUmVhc29uEiEKHUlOQ09NUExFVEVfUkVBU09OX1VOU1BFQ0lGSUVEEAASIgoeSU5DT01QTEVURV9SRUFTT05fTUFYX0VMRU1FTlRTEAESHgoaSU5DT01QTEVURV9SRUFTT05fUkVTVEFSVFMQAhIiCh5JTkNPTVBMRVRFX1JFQVNPTl9ERURVUF9NRU1PUlkQAyphCgxMb2FkU3RyYXRlZ3kSHQoZTE9BRF9TVFJBVEVHWV9VTlNQRUNJRklFRBAAEhcKE0xPQURfU1RSQVRFR1lfTUVSR0UQARIZChVMT0FEX1NUUkFURUdZX1JFUExBQ0UQAjLdDAoKTWFwU2VydmljZRJDCghMaXN0TWFwcxIaLmJwZm1hcC52MS5MaXN0TWFwc1JlcXVlc3QaGy5icGZtYXAudjEuTGlzdE1hcHNSZXNwb25zZRI9CgZHZXRNYXASGC5icGZtYXAudjEuR2V0TWFwUmVxdWVzdBoZLmJwZm1hcC52MS5HZXRNYXBSZXNwb25zZRJSCg1Db3VudEVsZW1lbnRzEh8uYnBmbWFwLnYxLkNvdW50RWxlbWVudHNSZXF1ZXN0GiAuYnBmbWFwLnYxLkNvdW50RWxlbWVudHNSZXNwb25zZRJGCglDcmVhdGVNYXASGy5icGZtYXAudjEuQ3JlYXRlTWFwUmVxdWVzdBocLmJwZm1hcC52MS5DcmVhdGVNYXBSZXNwb25zZRJACgdIb2xkTWFwEhkuYnBmbWFwLnYxLkhvbGRNYXBSZXF1ZXN0GhouYnBmbWFwLnYxLkhvbGRNYXBSZXNwb25zZRJJCgpSZWxlYXNlTWFwEhwuYnBmbWFwLnYxLlJlbGVhc2VNYXBSZXF1ZXN0Gh0uYnBmbWFwLnYxLlJlbGVhc2VNYXBSZXNwb25zZRJGCglLZWVwQWxpdmUSGy5icGZtYXAudjEuS2VlcEFsaXZlUmVxdWVzdBocLmJwZm1hcC52MS5LZWVwQWxpdmVSZXNwb25zZRI9CgZQaW5NYXASGC5icGZtYXAudjEuUGluTWFwUmVxdWVzdBoZLmJwZm1hcC52MS5QaW5NYXBSZXNwb25zZRJDCghVbnBpbk1hcBIaLmJwZm1hcC52MS5VbnBpbk1hcFJlcXVlc3QaGy5icGZtYXAudjEuVW5waW5NYXBSZXNwb25zZRJGCglGcmVlemVNYXASGy5icGZtYXAudjEuRnJlZXplTWFwUmVxdWVzdBocLmJwZm1hcC52MS5GcmVlemVNYXBSZXNwb25zZRJVCg5Mb29rdXBFbGVtZW50cxIgLmJwZm1hcC52MS5Mb29rdXBFbGVtZW50c1JlcXVlc3QaIS5icGZtYXAudjEuTG9va3VwRWxlbWVudHNSZXNwb25zZRJVCg5VcGRhdGVFbGVtZW50cxIgLmJwZm1hcC52MS5VcGRhdGVFbGVtZW50c1JlcXVlc3QaIS5icGZtYXAudjEuVXBkYXRlRWxlbWVudHNSZXNwb25zZRJVCg5EZWxldGVFbGVtZW50cxIgLmJwZm1hcC52MS5EZWxldGVFbGVtZW50c1JlcXVlc3QaIS5icGZtYXAudjEuRGVsZXRlRWxlbWVudHNSZXNwb25zZRJPCgxUYWtlRWxlbWVudHMSHi5icGZtYXAudjEuVGFrZUVsZW1lbnRzUmVxdWVzdBofLmJwZm1hcC52MS5UYWtlRWxlbWVudHNSZXNwb25zZRJACgdOZXh0S2V5EhkuYnBmbWFwLnYxLk5leHRLZXlSZXF1ZXN0GhouYnBmbWFwLnYxLk5leHRLZXlSZXNwb25zZRJCCgdEdW1wTWFwEhkuYnBmbWFwLnYxLkR1bXBNYXBSZXF1ZXN0GhouYnBmbWFwLnYxLkR1bXBNYXBSZXNwb25zZTABEkIKB0xvYWRNYXASGS5icGZtYXAudjEuTG9hZE1hcFJlcXVlc3QaGi5icGZtYXAudjEuTG9hZE1hcFJlc3BvbnNlKAESQwoIQ2xlYXJNYXASGi5icGZtYXAudjEuQ2xlYXJNYXBSZXF1ZXN0GhsuYnBmbWFwLnYxLkNsZWFyTWFwUmVzcG9uc2USTwoMUHVzaEVsZW1lbnRzEh4uYnBmbWFwLnYxLlB1c2hFbGVtZW50c1JlcXVlc3QaHy5icGZtYXAudjEuUHVzaEVsZW1lbnRzUmVzcG9uc2USTAoLUG9wRWxlbWVudHMSHS5icGZtYXAudjEuUG9wRWxlbWVudHNSZXF1ZXN0Gh4uYnBmbWFwLnYxLlBvcEVsZW1lbnRzUmVzcG9uc2USTAoLUGVla0VsZW1lbnQSHS5icGZtYXAudjEuUGVla0VsZW1lbnRSZXF1ZXN0Gh4uYnBmbWFwLnYxLlBlZWtFbGVtZW50UmVzcG9uc2USPAoFV2F0Y2gSFy5icGZtYXAudjEuV2F0Y2hSZXF1ZXN0GhguYnBmbWFwLnYxLldhdGNoUmVzcG9uc2UwAWIGcHJvdG8z", [file_bpfmap_v1_element, file_bpfmap_v1_map, file_bpfmap_v1_watch, file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChticGZtYXAvdjEvbWFwX3NlcnZpY2UucHJvdG8SCWJwZm1hcC52MSKcAQoPTGlzdE1hcHNSZXF1ZXN0EhsKCXBhZ2Vfc2l6ZRgBIAEoDUIIukgFKgMYkE4SGwoKcGFnZV90b2tlbhgCIAEoCUIHukgEcgIoQBIpCgZmaWx0ZXIYAyABKAsyGS5icGZtYXAudjEuTGlzdE1hcHNGaWx0ZXISJAoGZGV0YWlsGAQgASgLMhQuYnBmbWFwLnYxLk1hcERldGFpbCKWAQoOTGlzdE1hcHNGaWx0ZXISGwoJbmFtZV9nbG9iGAEgASgJQgi6SAVyAyiAAhIrCgV0eXBlcxgCIAMoDjISLmJwZm1hcC52MS5NYXBUeXBlQgi6SAWSAQIQQBITCgZwaW5uZWQYAyABKAhIAIgBARIRCgRoZWxkGAQgASgISAGIAQFCCQoHX3Bpbm5lZEIHCgVfaGVsZCJPCglNYXBEZXRhaWwSDAoEcGlucxgBIAEoCBIPCgdob2xkZXJzGAIgASgIEhAKCHByb2dyYW1zGAMgASgIEhEKCWlubmVyX21hcBgEIAEoCCJJChBMaXN0TWFwc1Jlc3BvbnNlEhwKBG1hcHMYASADKAsyDi5icGZtYXAudjEuTWFwEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJdCg1HZXRNYXBSZXF1ZXN0EiYKA21hcBgBIAEoCzIRLmJwZm1hcC52MS5NYXBSZWZCBrpIA8gBARIkCgZkZXRhaWwYAiABKAsyFC5icGZtYXAudjEuTWFwRGV0YWlsIi0KDkdldE1hcFJlc3BvbnNlEhsKA21hcBgBIAEoCzIOLmJwZm1hcC52MS5NYXAiiwEKFENvdW50RWxlbWVudHNSZXF1ZXN0EiYKA21hcBgBIAEoCzIRLmJwZm1hcC52MS5NYXBSZWZCBrpIA8gBARIoCgZmaWx0ZXIYAiABKAsyGC5icGZtYXAudjEuRWxlbWVudEZpbHRlchIhCgZ0eXBpbmcYAyABKAsyES5icGZtYXAudjEuVHlwaW5nIk0KFUNvdW50RWxlbWVudHNSZXNwb25zZRINCgVjb3VudBgBIAEoBBITCgttYXhfZW50cmllcxgCIAEoDRIQCghjb21wbGV0ZRgDIAEoCCKoAwoQQ3JlYXRlTWFwUmVxdWVzdBIoCgRzcGVjGAEgASgLMhIuYnBmbWFwLnYxLk1hcFNwZWNCBrpIA8gBARIhCgRob2xkGAIgASgLMhMuYnBmbWFwLnYxLkhvbGRTcGVjEhoKCHBpbl9wYXRoGAMgASgJQgi6SAVyAyj/HxIWCg5jcmVhdGVfcGFyZW50cxgEIAEoCBIwCglpZl9leGlzdHMYBSABKA4yEy5icGZtYXAudjEuSWZFeGlzdHNCCLpIBYIBAhABEi0KEGluaXRpYWxfZWxlbWVudHMYBiABKAsyEy5icGZtYXAudjEuRWxlbWVudHMSDgoGZnJlZXplGAcgASgIEiEKBnR5cGluZxgIIAEoCzIRLmJwZm1hcC52MS5UeXBpbmc6f7pIfBp6ChRjcmVhdGVfbWFwLnJlZmVyZW5jZRI7YSBtYXAgbmVlZHMgYSBob2xkIG9yIGEgcGluX3BhdGggdG8gbGl2ZTogZ2l2ZSBhdCBsZWFzdCBvbmUaJWhhcyh0aGlzLmhvbGQpIHx8IHRoaXMucGluX3BhdGggIT0gJyciQQoRQ3JlYXRlTWFwUmVzcG9uc2USGwoDbWFwGAEgASgLMg4uYnBmbWFwLnYxLk1hcBIPCgdjcmVhdGVkGAIgASgIImMKDkhvbGRNYXBSZXF1ZXN0EiYKA21hcBgBIAEoCzIRLmJwZm1hcC52MS5NYXBSZWZCBrpIA8gBARIpCgRob2xkGAIgASgLMhMuYnBmbWFwLnYxLkhvbGRTcGVjQga6SAPIAQEiLgoPSG9sZE1hcFJlc3BvbnNlEhsKA21hcBgBIAEoCzIOLmJwZm1hcC52MS5NYXAiLAoRUmVsZWFzZU1hcFJlcXVlc3QSFwoEbmFtZRgBIAEoCUIJukgGcgQgASg/IhQKElJlbGVhc2VNYXBSZXNwb25zZSI2ChBLZWVwQWxpdmVSZXF1ZXN0EiIKBW5hbWVzGAEgAygJQhO6SBCSAQ0IARCQTiIGcgQgASg/IjMKEUtlZXBBbGl2ZVJlc3BvbnNlEh4KBWhvbGRzGAEgAygLMg8uYnBmbWFwLnYxLkhvbGQiaQoNUGluTWFwUmVxdWVzdBImCgNtYXAYASABKAsyES5icGZtYXAudjEuTWFwUmVmQga6SAPIAQESGAoEcGF0aBgCIAEoCUIKukgHcgUgASj/HxIWCg5jcmVhdGVfcGFyZW50cxgDIAEoCCIQCg5QaW5NYXBSZXNwb25zZSJJCg9VbnBpbk1hcFJlcXVlc3QSGAoEcGF0aBgBIAEoCUIKukgHcgUgASj/HxIcChRyZW1vdmVfZW1wdHlfcGFyZW50cxgCIAEoCCISChBVbnBpbk1hcFJlc3BvbnNlIjoKEEZyZWV6ZU1hcFJlcXVlc3QSJgoDbWFwGAEgASgLMhEuYnBmbWFwLnYxLk1hcFJlZkIGukgDyAEBIhMKEUZyZWV6ZU1hcFJlc3BvbnNlIpYEChVMb29rdXBFbGVtZW50c1JlcXVlc3QSJgoDbWFwGAEgASgLMhEuYnBmbWFwLnYxLk1hcFJlZkIGukgDyAEBEgwKBGtleXMYAiABKAwSFgoFY291bnQYBiABKA1CB7pIBCoCIAASJAoIY3B1X3ZpZXcYAyABKAsyEi5icGZtYXAudjEuQ3B1VmlldxIMCgRsb2NrGAQgASgIEi4KCG9uX2Vycm9yGAUgASgOMhIuYnBmbWFwLnYxLk9uRXJyb3JCCLpIBYIBAhABEikKC29iamVjdF9rZXlzGAcgAygLMhQuYnBmbWFwLnYxLk9iamVjdEtleRIRCglqc29uX2tleXMYCCADKAkSKwoGZm9ybWF0GAkgASgOMhEuYnBmbWFwLnYxLkZvcm1hdEIIukgFggECEAESIQoGdHlwaW5nGAogASgLMhEuYnBmbWFwLnYxLlR5cGluZzq8AbpIuAEatQEKCWtleXMuZm9ybRI1Z2l2ZSBrZXlzIGluIG9uZSBmb3JtOiBrZXlzLCBvYmplY3Rfa2V5cyBvciBqc29uX2tleXMacSh0aGlzLmtleXMuc2l6ZSgpID4gMCA/IDEgOiAwKSArICh0aGlzLm9iamVjdF9rZXlzLnNpemUoKSA+IDAgPyAxIDogMCkgKyAodGhpcy5qc29uX2tleXMuc2l6ZSgpID4gMCA/IDEgOiAwKSA9PSAxImwKFkxvb2t1cEVsZW1lbnRzUmVzcG9uc2USJQoIZWxlbWVudHMYASABKAsyEy5icGZtYXAudjEuRWxlbWVudHMSKwoIZmFpbHVyZXMYAiADKAsyGS5icGZtYXAudjEuRWxlbWVudEZhaWx1cmUiqAIKFVVwZGF0ZUVsZW1lbnRzUmVxdWVzdBImCgNtYXAYASABKAsyES5icGZtYXAudjEuTWFwUmVmQga6SAPIAQESLQoIZWxlbWVudHMYAiABKAsyEy5icGZtYXAudjEuRWxlbWVudHNCBrpIA8gBARItCgRtb2RlGAMgASgOMhUuYnBmbWFwLnYxLlVwZGF0ZU1vZGVCCLpIBYIBAhABEigKCmNwdV90YXJnZXQYBCABKAsyFC5icGZtYXAudjEuQ3B1VGFyZ2V0EgwKBGxvY2sYBSABKAgSLgoIb25fZXJyb3IYBiABKA4yEi5icGZtYXAudjEuT25FcnJvckIIukgFggECEAESIQoGdHlwaW5nGAcgASgLMhEuYnBmbWFwLnYxLlR5cGluZyJWChZVcGRhdGVFbGVtZW50c1Jlc3BvbnNlEg8KB2FwcGxpZWQYASABKA0SKwoIZmFpbHVyZXMYAiADKAsyGS5icGZtYXAudjEuRWxlbWVudEZhaWx1cmUitQMKFURlbGV0ZUVsZW1lbnRzUmVxdWVzdBImCgNtYXAYASABKAsyES5icGZtYXAudjEuTWFwUmVmQga6SAPIAQESDAoEa2V5cxgCIAEoDBIWCgVjb3VudBgEIAEoDUIHukgEKgIgABIuCghvbl9lcnJvchgDIAEoDjISLmJwZm1hcC52MS5PbkVycm9yQgi6SAWCAQIQARIpCgtvYmplY3Rfa2V5cxgFIAMoCzIULmJwZm1hcC52MS5PYmplY3RLZXkSEQoJanNvbl9rZXlzGAYgAygJEiEKBnR5cGluZxgHIAEoCzIRLmJwZm1hcC52MS5UeXBpbmc6vAG6SLgBGrUBCglrZXlzLmZvcm0SNWdpdmUga2V5cyBpbiBvbmUgZm9ybToga2V5cywgb2JqZWN0X2tleXMgb3IganNvbl9rZXlzGnEodGhpcy5rZXlzLnNpemUoKSA+IDAgPyAxIDogMCkgKyAodGhpcy5vYmplY3Rfa2V5cy5zaXplKCkgPiAwID8gMSA6IDApICsgKHRoaXMuanNvbl9rZXlzLnNpemUoKSA+IDAgPyAxIDogMCkgPT0gMSJWChZEZWxldGVFbGVtZW50c1Jlc3BvbnNlEg8KB2FwcGxpZWQYASABKA0SKwoIZmFpbHVyZXMYAiADKAsyGS5icGZtYXAudjEuRWxlbWVudEZhaWx1cmUi4AMKE1Rha2VFbGVtZW50c1JlcXVlc3QSJgoDbWFwGAEgASgLMhEuYnBmbWFwLnYxLk1hcFJlZkIGukgDyAEBEgwKBGtleXMYAiABKAwSFgoFY291bnQYBCABKA1CB7pIBCoCIAASLgoIb25fZXJyb3IYAyABKA4yEi5icGZtYXAudjEuT25FcnJvckIIukgFggECEAESKQoLb2JqZWN0X2tleXMYBSADKAsyFC5icGZtYXAudjEuT2JqZWN0S2V5EhEKCWpzb25fa2V5cxgGIAMoCRIrCgZmb3JtYXQYByABKA4yES5icGZtYXAudjEuRm9ybWF0Qgi6SAWCAQIQARIhCgZ0eXBpbmcYCCABKAsyES5icGZtYXAudjEuVHlwaW5nOrwBuki4ARq1AQoJa2V5cy5mb3JtEjVnaXZlIGtleXMgaW4gb25lIGZvcm06IGtleXMsIG9iamVjdF9rZXlzIG9yIGpzb25fa2V5cxpxKHRoaXMua2V5cy5zaXplKCkgPiAwID8gMSA6IDApICsgKHRoaXMub2JqZWN0X2tleXMuc2l6ZSgpID4gMCA/IDEgOiAwKSArICh0aGlzLmpzb25fa2V5cy5zaXplKCkgPiAwID8gMSA6IDApID09IDEiagoUVGFrZUVsZW1lbnRzUmVzcG9uc2USJQoIZWxlbWVudHMYASABKAsyEy5icGZtYXAudjEuRWxlbWVudHMSKwoIZmFpbHVyZXMYAiADKAsyGS5icGZtYXAudjEuRWxlbWVudEZhaWx1cmUixgEKDk5leHRLZXlSZXF1ZXN0EiYKA21hcBgBIAEoCzIRLmJwZm1hcC52MS5NYXBSZWZCBrpIA8gBARIQCgNrZXkYAiABKAxIAIgBARIVCghqc29uX2tleRgDIAEoCUgBiAEBEisKBmZvcm1hdBgEIAEoDjIRLmJwZm1hcC52MS5Gb3JtYXRCCLpIBYIBAhABEiEKBnR5cGluZxgFIAEoCzIRLmJwZm1hcC52MS5UeXBpbmdCBgoEX2tleUILCglfanNvbl9rZXkiOgoPTmV4dEtleVJlc3BvbnNlEhAKCG5leHRfa2V5GAEgASgMEhUKDW5leHRfanNvbl9rZXkYAiABKAkiqQIKD1BpcGVsaW5lUmVxdWVzdBJDCg9sb29rdXBfZWxlbWVudHMYASABKAsyIC5icGZtYXAudjEuTG9va3VwRWxlbWVudHNSZXF1ZXN0Qga6SAPYAQNIABJDCg91cGRhdGVfZWxlbWVudHMYAiABKAsyIC5icGZtYXAudjEuVXBkYXRlRWxlbWVudHNSZXF1ZXN0Qga6SAPYAQNIABJDCg9kZWxldGVfZWxlbWVudHMYAyABKAsyIC5icGZtYXAudjEuRGVsZXRlRWxlbWVudHNSZXF1ZXN0Qga6SAPYAQNIABI/Cg10YWtlX2VsZW1lbnRzGAQgASgLMh4uYnBmbWFwLnYxLlRha2VFbGVtZW50c1JlcXVlc3RCBrpIA9gBA0gAQgYKBGNhbGwioQIKEFBpcGVsaW5lUmVzcG9uc2USPAoPbG9va3VwX2VsZW1lbnRzGAEgASgLMiEuYnBmbWFwLnYxLkxvb2t1cEVsZW1lbnRzUmVzcG9uc2VIABI8Cg91cGRhdGVfZWxlbWVudHMYAiABKAsyIS5icGZtYXAudjEuVXBkYXRlRWxlbWVudHNSZXNwb25zZUgAEjwKD2RlbGV0ZV9lbGVtZW50cxgDIAEoCzIhLmJwZm1hcC52MS5EZWxldGVFbGVtZW50c1Jlc3BvbnNlSAASOAoNdGFrZV9lbGVtZW50cxgEIAEoCzIfLmJwZm1hcC52MS5UYWtlRWxlbWVudHNSZXNwb25zZUgAEg8KBWVycm9yGA8gASgMSABCCAoGYW5zd2VyIuoDCg5EdW1wTWFwUmVxdWVzdBImCgNtYXAYASABKAsyES5icGZtYXAudjEuTWFwUmVmQga6SAPIAQESKAoGZmlsdGVyGAIgASgLMhguYnBmbWFwLnYxLkVsZW1lbnRGaWx0ZXISMwoKcHJvamVjdGlvbhgDIAEoDjIVLmJwZm1hcC52MS5Qcm9qZWN0aW9uQgi6SAWCAQIQARIkCghjcHVfdmlldxgEIAEoCzISLmJwZm1hcC52MS5DcHVWaWV3Eh8KC2NodW5rX2J5dGVzGAUgASgNQgq6SAcqBRiAgIACEhQKDG1heF9lbGVtZW50cxgGIAEoBBIfChdtYXhfZWxlbWVudHNfcGVyX3NlY29uZBgHIAEoDRJIChFwcm9ncmVzc19pbnRlcnZhbBgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkISukgPqgEMIgMIkBwyBRCAwtcvEisKBmZvcm1hdBgJIAEoDjIRLmJwZm1hcC52MS5Gb3JtYXRCCLpIBYIBAhABEiEKBnR5cGluZxgKIAEoCzIRLmJwZm1hcC52MS5UeXBpbmcSJgoFb3JkZXIYCyABKAsyFy5icGZtYXAudjEuRWxlbWVudE9yZGVyEhEKCXJlY3Vyc2l2ZRgMIAEoCCLDAQoPRHVtcE1hcFJlc3BvbnNlEicKBmhlYWRlchgBIAEoCzIVLmJwZm1hcC52MS5EdW1wSGVhZGVySAASJwoIZWxlbWVudHMYAiABKAsyEy5icGZtYXAudjEuRWxlbWVudHNIABIrCghwcm9ncmVzcxgDIAEoCzIXLmJwZm1hcC52MS5EdW1wUHJvZ3Jlc3NIABIpCgdzdW1tYXJ5GAQgASgLMhYuYnBmbWFwLnYxLkR1bXBTdW1tYXJ5SABCBgoEa2luZCJlCgpEdW1wSGVhZGVyEhsKA21hcBgBIAEoCzIOLmJwZm1hcC52MS5NYXASFAoMdmFsdWVfc3RyaWRlGAIgASgNEhYKCW91dGVyX2tleRgDIAEoDEgAiAEBQgwKCl9vdXRlcl9rZXkiLQoMRHVtcFByb2dyZXNzEg8KB3NjYW5uZWQYASABKAQSDAoEc2VudBgCIAEoBCKCAgoLRHVtcFN1bW1hcnkSDAoEc2VudBgBIAEoBBIPCgdzY2FubmVkGAIgASgEEhAKCGNvbXBsZXRlGAMgASgIEjYKEWluY29tcGxldGVfcmVhc29uGAQgASgOMhsuYnBmbWFwLnYxLkluY29tcGxldGVSZWFzb24SEAoIcmVzdGFydHMYBSABKA0SGgoSZHVwbGljYXRlc19kcm9wcGVkGAYgASgEEi4KCnN0YXJ0X3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJvCg5Mb2FkTWFwUmVxdWVzdBIlCgVzdGFydBgBIAEoCzIULmJwZm1hcC52MS5Mb2FkU3RhcnRIABInCghlbGVtZW50cxgCIAEoCzITLmJwZm1hcC52MS5FbGVtZW50c0gAQg0KBGtpbmQSBbpIAggBIuwBCglMb2FkU3RhcnQSJgoDbWFwGAEgASgLMhEuYnBmbWFwLnYxLk1hcFJlZkIGukgDyAEBEjMKCHN0cmF0ZWd5GAIgASgOMhcuYnBmbWFwLnYxLkxvYWRTdHJhdGVneUIIukgFggECEAESDwoHZHJ5X3J1bhgDIAEoCBIoCgpjcHVfdGFyZ2V0GAQgASgLMhQuYnBmbWFwLnYxLkNwdVRhcmdldBIhCgZ0eXBpbmcYBSABKAsyES5icGZtYXAudjEuVHlwaW5nEhYKCW91dGVyX2tleRgGIAEoDEgAiAEBQgwKCl9vdXRlcl9rZXkivAEKD0xvYWRNYXBSZXNwb25zZRIQCghyZWNlaXZlZBgBIAEoBBIPCgd3cml0dGVuGAIgASgEEhIKBWFkZGVkGAMgASgESACIAQESFAoHY2hhbmdlZBgEIAEoBEgBiAEBEhYKCXVuY2hhbmdlZBgFIAEoBEgCiAEBEhQKB3JlbW92ZWQYBiABKARIA4gBAUIICgZfYWRkZWRCCgoIX2NoYW5nZWRCDAoKX3VuY2hhbmdlZEIKCghfcmVtb3ZlZCI5Cg9DbGVhck1hcFJlcXVlc3QSJgoDbWFwGAEgASgLMhEuYnBmbWFwLnYxLk1hcFJlZkIGukgDyAEBIiMKEENsZWFyTWFwUmVzcG9uc2USDwoHcmVtb3ZlZBgBIAEoBCK2AgoTUHVzaEVsZW1lbnRzUmVxdWVzdBImCgNtYXAYASABKAsyES5icGZtYXAudjEuTWFwUmVmQga6SAPIAQESDgoGdmFsdWVzGAIgASgMEhYKBWNvdW50GAQgASgNQge6SAQqAiAAEhgKEG92ZXJ3cml0ZV9vbGRlc3QYAyABKAgSEwoLanNvbl92YWx1ZXMYBSADKAkSIQoGdHlwaW5nGAYgASgLMhEuYnBmbWFwLnYxLlR5cGluZzp9ukh6GngKC3ZhbHVlcy5mb3JtEi5naXZlIHZhbHVlcyBpbiBvbmUgZm9ybTogdmFsdWVzIG9yIGpzb25fdmFsdWVzGjkodGhpcy52YWx1ZXMuc2l6ZSgpID4gMCkgIT0gKHRoaXMuanNvbl92YWx1ZXMuc2l6ZSgpID4gMCkiJwoUUHVzaEVsZW1lbnRzUmVzcG9uc2USDwoHYXBwbGllZBgBIAEoDSKfAQoSUG9wRWxlbWVudHNSZXF1ZXN0EiYKA21hcBgBIAEoCzIRLmJwZm1hcC52MS5NYXBSZWZCBrpIA8gBARIRCgltYXhfY291bnQYAiABKA0SKwoGZm9ybWF0GAMgASgOMhEuYnBmbWFwLnYxLkZvcm1hdEIIukgFggECEAESIQoGdHlwaW5nGAQgASgLMhEuYnBmbWFwLnYxLlR5cGluZyI8ChNQb3BFbGVtZW50c1Jlc3BvbnNlEiUKCGVsZW1lbnRzGAEgASgLMhMuYnBmbWFwLnYxLkVsZW1lbnRzItIBChJQZWVrRWxlbWVudFJlcXVlc3QSJgoDbWFwGAEgASgLMhEuYnBmbWFwLnYxLk1hcFJlZkIGukgDyAEBEhIKBXZhbHVlGAIgASgMSACIAQESFwoKanNvbl92YWx1ZRgDIAEoCUgBiAEBEisKBmZvcm1hdBgEIAEoDjIRLmJwZm1hcC52MS5Gb3JtYXRCCLpIBYIBAhABEiEKBnR5cGluZxgFIAEoCzIRLmJwZm1hcC52MS5UeXBpbmdCCAoGX3ZhbHVlQg0KC19qc29uX3ZhbHVlIkcKE1BlZWtFbGVtZW50UmVzcG9uc2USDQoFZm91bmQYASABKAgSDQoFdmFsdWUYAiABKAwSEgoKanNvbl92YWx1ZRgDIAEoCSJkChFSZWFkTWVtb3J5UmVxdWVzdBImCgNtYXAYASABKAsyES5icGZtYXAudjEuTWFwUmVmQga6SAPIAQESDgoGb2Zmc2V0GAIgASgEEhcKBmxlbmd0aBgDIAEoDUIHukgEKgIgACIiChJSZWFkTWVtb3J5UmVzcG9uc2USDAoEZGF0YRgBIAEoDCJjChJXcml0ZU1lbW9yeVJlcXVlc3QSJgoDbWFwGAEgASgLMhEuYnBmbWFwLnYxLk1hcFJlZkIGukgDyAEBEg4KBm9mZnNldBgCIAEoBBIVCgRkYXRhGAMgASgMQge6SAR6AhABIhUKE1dyaXRlTWVtb3J5UmVzcG9uc2UqWgoISWZFeGlzdHMSGQoVSUZfRVhJU1RTX1VOU1BFQ0lGSUVEEAASEwoPSUZfRVhJU1RTX0VSUk9SEAESHgoaSUZfRVhJU1RTX1JFVVNFX0NPTVBBVElCTEUQAiqdAQoQSW5jb21wbGV0ZVJlYXNvbhIhCh1JTkNPTVBMRVRFX1JFQVNPTl9VTlNQRUNJRklFRBAAEiIKHklOQ09NUExFVEVfUkVBU09OX01BWF9FTEVNRU5UUxABEh4KGklOQ09NUExFVEVfUkVBU09OX1JFU1RBUlRTEAISIgoeSU5DT01QTEVURV9SRUFTT05fREVEVVBfTUVNT1JZEAMqgwEKDExvYWRTdHJhdGVneRIdChlMT0FEX1NUUkFURUdZX1VOU1BFQ0lGSUVEEAASFwoTTE9BRF9TVFJBVEVHWV9NRVJHRRABEhkKFUxPQURfU1RSQVRFR1lfUkVQTEFDRRACEiAKHExPQURfU1RSQVRFR1lfUkVQTEFDRV9BVE9NSUMQAzKzEAoKTWFwU2VydmljZRJDCghMaXN0TWFwcxIaLmJwZm1hcC52MS5MaXN0TWFwc1JlcXVlc3QaGy5icGZtYXAudjEuTGlzdE1hcHNSZXNwb25zZRI9CgZHZXRNYXASGC5icGZtYXAudjEuR2V0TWFwUmVxdWVzdBoZLmJwZm1hcC52MS5HZXRNYXBSZXNwb25zZRJSCg1Db3VudEVsZW1lbnRzEh8uYnBmbWFwLnYxLkNvdW50RWxlbWVudHNSZXF1ZXN0GiAuYnBmbWFwLnYxLkNvdW50RWxlbWVudHNSZXNwb25zZRJGCglDcmVhdGVNYXASGy5icGZtYXAudjEuQ3JlYXRlTWFwUmVxdWVzdBocLmJwZm1hcC52MS5DcmVhdGVNYXBSZXNwb25zZRJACgdIb2xkTWFwEhkuYnBmbWFwLnYxLkhvbGRNYXBSZXF1ZXN0GhouYnBmbWFwLnYxLkhvbGRNYXBSZXNwb25zZRJJCgpSZWxlYXNlTWFwEhwuYnBmbWFwLnYxLlJlbGVhc2VNYXBSZXF1ZXN0Gh0uYnBmbWFwLnYxLlJlbGVhc2VNYXBSZXNwb25zZRJGCglLZWVwQWxpdmUSGy5icGZtYXAudjEuS2VlcEFsaXZlUmVxdWVzdBocLmJwZm1hcC52MS5LZWVwQWxpdmVSZXNwb25zZRI9CgZQaW5NYXASGC5icGZtYXAudjEuUGluTWFwUmVxdWVzdBoZLmJwZm1hcC52MS5QaW5NYXBSZXNwb25zZRJDCghVbnBpbk1hcBIaLmJwZm1hcC52MS5VbnBpbk1hcFJlcXVlc3QaGy5icGZtYXAudjEuVW5waW5NYXBSZXNwb25zZRJGCglGcmVlemVNYXASGy5icGZtYXAudjEuRnJlZXplTWFwUmVxdWVzdBocLmJwZm1hcC52MS5GcmVlemVNYXBSZXNwb25zZRJVCg5Mb29rdXBFbGVtZW50cxIgLmJwZm1hcC52MS5Mb29rdXBFbGVtZW50c1JlcXVlc3QaIS5icGZtYXAudjEuTG9va3VwRWxlbWVudHNSZXNwb25zZRJVCg5VcGRhdGVFbGVtZW50cxIgLmJwZm1hcC52MS5VcGRhdGVFbGVtZW50c1JlcXVlc3QaIS5icGZtYXAudjEuVXBkYXRlRWxlbWVudHNSZXNwb25zZRJVCg5EZWxldGVFbGVtZW50cxIgLmJwZm1hcC52MS5EZWxldGVFbGVtZW50c1JlcXVlc3QaIS5icGZtYXAudjEuRGVsZXRlRWxlbWVudHNSZXNwb25zZRJPCgxUYWtlRWxlbWVudHMSHi5icGZtYXAudjEuVGFrZUVsZW1lbnRzUmVxdWVzdBofLmJwZm1hcC52MS5UYWtlRWxlbWVudHNSZXNwb25zZRJACgdOZXh0S2V5EhkuYnBmbWFwLnYxLk5leHRLZXlSZXF1ZXN0GhouYnBmbWFwLnYxLk5leHRLZXlSZXNwb25zZRJHCghQaXBlbGluZRIaLmJwZm1hcC52MS5QaXBlbGluZVJlcXVlc3QaGy5icGZtYXAudjEuUGlwZWxpbmVSZXNwb25zZSgBMAESQgoHRHVtcE1hcBIZLmJwZm1hcC52MS5EdW1wTWFwUmVxdWVzdBoaLmJwZm1hcC52MS5EdW1wTWFwUmVzcG9uc2UwARJCCgdMb2FkTWFwEhkuYnBmbWFwLnYxLkxvYWRNYXBSZXF1ZXN0GhouYnBmbWFwLnYxLkxvYWRNYXBSZXNwb25zZSgBEkMKCENsZWFyTWFwEhouYnBmbWFwLnYxLkNsZWFyTWFwUmVxdWVzdBobLmJwZm1hcC52MS5DbGVhck1hcFJlc3BvbnNlEk8KDFB1c2hFbGVtZW50cxIeLmJwZm1hcC52MS5QdXNoRWxlbWVudHNSZXF1ZXN0Gh8uYnBmbWFwLnYxLlB1c2hFbGVtZW50c1Jlc3BvbnNlEkwKC1BvcEVsZW1lbnRzEh0uYnBmbWFwLnYxLlBvcEVsZW1lbnRzUmVxdWVzdBoeLmJwZm1hcC52MS5Qb3BFbGVtZW50c1Jlc3BvbnNlEkwKC1BlZWtFbGVtZW50Eh0uYnBmbWFwLnYxLlBlZWtFbGVtZW50UmVxdWVzdBoeLmJwZm1hcC52MS5QZWVrRWxlbWVudFJlc3BvbnNlEk4KC1JlYWRSZWNvcmRzEh0uYnBmbWFwLnYxLlJlYWRSZWNvcmRzUmVxdWVzdBoeLmJwZm1hcC52MS5SZWFkUmVjb3Jkc1Jlc3BvbnNlMAESUQoMV3JpdGVSZWNvcmRzEh4uYnBmbWFwLnYxLldyaXRlUmVjb3Jkc1JlcXVlc3QaHy5icGZtYXAudjEuV3JpdGVSZWNvcmRzUmVzcG9uc2UoARJJCgpSZWFkTWVtb3J5EhwuYnBmbWFwLnYxLlJlYWRNZW1vcnlSZXF1ZXN0Gh0uYnBmbWFwLnYxLlJlYWRNZW1vcnlSZXNwb25zZRJMCgtXcml0ZU1lbW9yeRIdLmJwZm1hcC52MS5Xcml0ZU1lbW9yeVJlcXVlc3QaHi5icGZtYXAudjEuV3JpdGVNZW1vcnlSZXNwb25zZRJPCgxHZXRNYXBTY2hlbWESHi5icGZtYXAudjEuR2V0TWFwU2NoZW1hUmVxdWVzdBofLmJwZm1hcC52MS5HZXRNYXBTY2hlbWFSZXNwb25zZRI8CgVXYXRjaBIXLmJwZm1hcC52MS5XYXRjaFJlcXVlc3QaGC5icGZtYXAudjEuV2F0Y2hSZXNwb25zZTABYgZwcm90bzM", [file_bpfmap_v1_element, file_bpfmap_v1_map, file_bpfmap_v1_object, file_bpfmap_v1_record, file_bpfmap_v1_schema, file_bpfmap_v1_watch, file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Request of MapService.ListMaps.
@@ -125,6 +131,20 @@ export type MapDetail = Message<"bpfmap.v1.MapDetail"> & {
    * @generated from field: bool holders = 2;
    */
   holders: boolean;
+
+  /**
+   * Fill Map.programs: walks the host's programs.
+   *
+   * @generated from field: bool programs = 3;
+   */
+  programs: boolean;
+
+  /**
+   * Fill Map.inner_map_spec: opens an inner map.
+   *
+   * @generated from field: bool inner_map = 4;
+   */
+  innerMap: boolean;
 };
 
 /**
@@ -230,6 +250,13 @@ export type CountElementsRequest = Message<"bpfmap.v1.CountElementsRequest"> & {
    * @generated from field: bpfmap.v1.ElementFilter filter = 2;
    */
   filter?: ElementFilter | undefined;
+
+  /**
+   * Types instead of the map's own, for filter.fields.
+   *
+   * @generated from field: bpfmap.v1.Typing typing = 3;
+   */
+  typing?: Typing | undefined;
 };
 
 /**
@@ -329,6 +356,13 @@ export type CreateMapRequest = Message<"bpfmap.v1.CreateMapRequest"> & {
    * @generated from field: bool freeze = 7;
    */
   freeze: boolean;
+
+  /**
+   * Types instead of the map's own, for JSON.
+   *
+   * @generated from field: bpfmap.v1.Typing typing = 8;
+   */
+  typing?: Typing | undefined;
 };
 
 /**
@@ -672,6 +706,34 @@ export type LookupElementsRequest = Message<"bpfmap.v1.LookupElementsRequest"> &
    * @generated from field: bpfmap.v1.OnError on_error = 5;
    */
   onError: OnError;
+
+  /**
+   * count keys that are kernel objects, instead of keys.
+   *
+   * @generated from field: repeated bpfmap.v1.ObjectKey object_keys = 7;
+   */
+  objectKeys: ObjectKey[];
+
+  /**
+   * count keys as JSON, instead of keys; see Format.
+   *
+   * @generated from field: repeated string json_keys = 8;
+   */
+  jsonKeys: string[];
+
+  /**
+   * How values stand in the answer; see Format.
+   *
+   * @generated from field: bpfmap.v1.Format format = 9;
+   */
+  format: Format;
+
+  /**
+   * Types instead of the map's own, for JSON.
+   *
+   * @generated from field: bpfmap.v1.Typing typing = 10;
+   */
+  typing?: Typing | undefined;
 };
 
 /**
@@ -688,8 +750,9 @@ export const LookupElementsRequestSchema: GenMessage<LookupElementsRequest> = /*
  */
 export type LookupElementsResponse = Message<"bpfmap.v1.LookupElementsResponse"> & {
   /**
-   * One value for each key of the request, in its order; keys stay empty. Values
-   * of keys that are in failures are zero.
+   * One value for each key of the request, in its order. Keys stay empty, unless JSON
+   * is asked for: then they are told, too. Values of keys that are in failures are
+   * zero, and their texts empty.
    *
    * @generated from field: bpfmap.v1.Elements elements = 1;
    */
@@ -758,6 +821,13 @@ export type UpdateElementsRequest = Message<"bpfmap.v1.UpdateElementsRequest"> &
    * @generated from field: bpfmap.v1.OnError on_error = 6;
    */
   onError: OnError;
+
+  /**
+   * Types instead of the map's own, for JSON.
+   *
+   * @generated from field: bpfmap.v1.Typing typing = 7;
+   */
+  typing?: Typing | undefined;
 };
 
 /**
@@ -829,6 +899,27 @@ export type DeleteElementsRequest = Message<"bpfmap.v1.DeleteElementsRequest"> &
    * @generated from field: bpfmap.v1.OnError on_error = 3;
    */
   onError: OnError;
+
+  /**
+   * count keys that are kernel objects, instead of keys.
+   *
+   * @generated from field: repeated bpfmap.v1.ObjectKey object_keys = 5;
+   */
+  objectKeys: ObjectKey[];
+
+  /**
+   * count keys as JSON, instead of keys; see Format.
+   *
+   * @generated from field: repeated string json_keys = 6;
+   */
+  jsonKeys: string[];
+
+  /**
+   * Types instead of the map's own, for JSON.
+   *
+   * @generated from field: bpfmap.v1.Typing typing = 7;
+   */
+  typing?: Typing | undefined;
 };
 
 /**
@@ -901,6 +992,34 @@ export type TakeElementsRequest = Message<"bpfmap.v1.TakeElementsRequest"> & {
    * @generated from field: bpfmap.v1.OnError on_error = 3;
    */
   onError: OnError;
+
+  /**
+   * count keys that are kernel objects, instead of keys.
+   *
+   * @generated from field: repeated bpfmap.v1.ObjectKey object_keys = 5;
+   */
+  objectKeys: ObjectKey[];
+
+  /**
+   * count keys as JSON, instead of keys; see Format.
+   *
+   * @generated from field: repeated string json_keys = 6;
+   */
+  jsonKeys: string[];
+
+  /**
+   * How values stand in the answer; see Format.
+   *
+   * @generated from field: bpfmap.v1.Format format = 7;
+   */
+  format: Format;
+
+  /**
+   * Types instead of the map's own, for JSON.
+   *
+   * @generated from field: bpfmap.v1.Typing typing = 8;
+   */
+  typing?: Typing | undefined;
 };
 
 /**
@@ -917,8 +1036,9 @@ export const TakeElementsRequestSchema: GenMessage<TakeElementsRequest> = /*@__P
  */
 export type TakeElementsResponse = Message<"bpfmap.v1.TakeElementsResponse"> & {
   /**
-   * One value for each key of the request, in its order; keys stay empty. Values
-   * of keys that are in failures are zero.
+   * One value for each key of the request, in its order. Keys stay empty, unless JSON
+   * is asked for: then they are told, too. Values of keys that are in failures are
+   * zero, and their texts empty.
    *
    * @generated from field: bpfmap.v1.Elements elements = 1;
    */
@@ -953,11 +1073,32 @@ export type NextKeyRequest = Message<"bpfmap.v1.NextKeyRequest"> & {
   map?: MapRef | undefined;
 
   /**
-   * The key before, key_size bytes. Absent for the first key.
+   * The key before, key_size bytes. Absent, as json_key, for the first key.
    *
    * @generated from field: optional bytes key = 2;
    */
   key?: Uint8Array | undefined;
+
+  /**
+   * The key before as JSON, instead of key.
+   *
+   * @generated from field: optional string json_key = 3;
+   */
+  jsonKey?: string | undefined;
+
+  /**
+   * How the key stands in the answer; see Format.
+   *
+   * @generated from field: bpfmap.v1.Format format = 4;
+   */
+  format: Format;
+
+  /**
+   * Types instead of the map's own, for JSON.
+   *
+   * @generated from field: bpfmap.v1.Typing typing = 5;
+   */
+  typing?: Typing | undefined;
 };
 
 /**
@@ -979,6 +1120,13 @@ export type NextKeyResponse = Message<"bpfmap.v1.NextKeyResponse"> & {
    * @generated from field: bytes next_key = 1;
    */
   nextKey: Uint8Array;
+
+  /**
+   * The key after it as JSON, instead of next_key; see Format.
+   *
+   * @generated from field: string next_json_key = 2;
+   */
+  nextJsonKey: string;
 };
 
 /**
@@ -987,6 +1135,121 @@ export type NextKeyResponse = Message<"bpfmap.v1.NextKeyResponse"> & {
  */
 export const NextKeyResponseSchema: GenMessage<NextKeyResponse> = /*@__PURE__*/
   messageDesc(file_bpfmap_v1_map_service, 31);
+
+/**
+ * Message to MapService.Pipeline: one call.
+ *
+ * @generated from message bpfmap.v1.PipelineRequest
+ */
+export type PipelineRequest = Message<"bpfmap.v1.PipelineRequest"> & {
+  /**
+   * The call. It keeps the rules of its RPC, which its answer tells of otherwise.
+   *
+   * @generated from oneof bpfmap.v1.PipelineRequest.call
+   */
+  call: {
+    /**
+     * MapService.LookupElements.
+     *
+     * @generated from field: bpfmap.v1.LookupElementsRequest lookup_elements = 1;
+     */
+    value: LookupElementsRequest;
+    case: "lookupElements";
+  } | {
+    /**
+     * MapService.UpdateElements.
+     *
+     * @generated from field: bpfmap.v1.UpdateElementsRequest update_elements = 2;
+     */
+    value: UpdateElementsRequest;
+    case: "updateElements";
+  } | {
+    /**
+     * MapService.DeleteElements.
+     *
+     * @generated from field: bpfmap.v1.DeleteElementsRequest delete_elements = 3;
+     */
+    value: DeleteElementsRequest;
+    case: "deleteElements";
+  } | {
+    /**
+     * MapService.TakeElements.
+     *
+     * @generated from field: bpfmap.v1.TakeElementsRequest take_elements = 4;
+     */
+    value: TakeElementsRequest;
+    case: "takeElements";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message bpfmap.v1.PipelineRequest.
+ * Use `create(PipelineRequestSchema)` to create a new message.
+ */
+export const PipelineRequestSchema: GenMessage<PipelineRequest> = /*@__PURE__*/
+  messageDesc(file_bpfmap_v1_map_service, 32);
+
+/**
+ * Message of MapService.Pipeline: the answer of one call.
+ *
+ * @generated from message bpfmap.v1.PipelineResponse
+ */
+export type PipelineResponse = Message<"bpfmap.v1.PipelineResponse"> & {
+  /**
+   * The answer, of the RPC that was called, or its error.
+   *
+   * @generated from oneof bpfmap.v1.PipelineResponse.answer
+   */
+  answer: {
+    /**
+     * MapService.LookupElements.
+     *
+     * @generated from field: bpfmap.v1.LookupElementsResponse lookup_elements = 1;
+     */
+    value: LookupElementsResponse;
+    case: "lookupElements";
+  } | {
+    /**
+     * MapService.UpdateElements.
+     *
+     * @generated from field: bpfmap.v1.UpdateElementsResponse update_elements = 2;
+     */
+    value: UpdateElementsResponse;
+    case: "updateElements";
+  } | {
+    /**
+     * MapService.DeleteElements.
+     *
+     * @generated from field: bpfmap.v1.DeleteElementsResponse delete_elements = 3;
+     */
+    value: DeleteElementsResponse;
+    case: "deleteElements";
+  } | {
+    /**
+     * MapService.TakeElements.
+     *
+     * @generated from field: bpfmap.v1.TakeElementsResponse take_elements = 4;
+     */
+    value: TakeElementsResponse;
+    case: "takeElements";
+  } | {
+    /**
+     * The call's failure: a serialized google.rpc.Status, as the trailer
+     * grpc-status-details-bin of a call has it.
+     *
+     * @generated from field: bytes error = 15;
+     */
+    value: Uint8Array;
+    case: "error";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message bpfmap.v1.PipelineResponse.
+ * Use `create(PipelineResponseSchema)` to create a new message.
+ */
+export const PipelineResponseSchema: GenMessage<PipelineResponse> = /*@__PURE__*/
+  messageDesc(file_bpfmap_v1_map_service, 33);
 
 /**
  * Request of MapService.DumpMap.
@@ -1052,6 +1315,36 @@ export type DumpMapRequest = Message<"bpfmap.v1.DumpMapRequest"> & {
    * @generated from field: google.protobuf.Duration progress_interval = 8;
    */
   progressInterval?: Duration | undefined;
+
+  /**
+   * How elements stand in the answer; see Format.
+   *
+   * @generated from field: bpfmap.v1.Format format = 9;
+   */
+  format: Format;
+
+  /**
+   * Types instead of the map's own, for JSON.
+   *
+   * @generated from field: bpfmap.v1.Typing typing = 10;
+   */
+  typing?: Typing | undefined;
+
+  /**
+   * Send the first elements of an order instead of all, once all have been read.
+   *
+   * @generated from field: bpfmap.v1.ElementOrder order = 11;
+   */
+  order?: ElementOrder | undefined;
+
+  /**
+   * For ARRAY_OF_MAPS and HASH_OF_MAPS: then dump each inner map, in the order of the
+   * elements: a header with outer_key, its chunks and a summary for each, and the outer
+   * map's summary last.
+   *
+   * @generated from field: bool recursive = 12;
+   */
+  recursive: boolean;
 };
 
 /**
@@ -1059,7 +1352,7 @@ export type DumpMapRequest = Message<"bpfmap.v1.DumpMapRequest"> & {
  * Use `create(DumpMapRequestSchema)` to create a new message.
  */
 export const DumpMapRequestSchema: GenMessage<DumpMapRequest> = /*@__PURE__*/
-  messageDesc(file_bpfmap_v1_map_service, 32);
+  messageDesc(file_bpfmap_v1_map_service, 34);
 
 /**
  * One message of the answer of MapService.DumpMap.
@@ -1112,7 +1405,7 @@ export type DumpMapResponse = Message<"bpfmap.v1.DumpMapResponse"> & {
  * Use `create(DumpMapResponseSchema)` to create a new message.
  */
 export const DumpMapResponseSchema: GenMessage<DumpMapResponse> = /*@__PURE__*/
-  messageDesc(file_bpfmap_v1_map_service, 33);
+  messageDesc(file_bpfmap_v1_map_service, 35);
 
 /**
  * Start of a dump.
@@ -1134,6 +1427,14 @@ export type DumpHeader = Message<"bpfmap.v1.DumpHeader"> & {
    * @generated from field: uint32 value_stride = 2;
    */
   valueStride: number;
+
+  /**
+   * Of an inner map in a recursive dump: the key in the outer map that it is the value
+   * of. Absent for the map that was asked for.
+   *
+   * @generated from field: optional bytes outer_key = 3;
+   */
+  outerKey?: Uint8Array | undefined;
 };
 
 /**
@@ -1141,7 +1442,7 @@ export type DumpHeader = Message<"bpfmap.v1.DumpHeader"> & {
  * Use `create(DumpHeaderSchema)` to create a new message.
  */
 export const DumpHeaderSchema: GenMessage<DumpHeader> = /*@__PURE__*/
-  messageDesc(file_bpfmap_v1_map_service, 34);
+  messageDesc(file_bpfmap_v1_map_service, 36);
 
 /**
  * How far a dump is.
@@ -1169,7 +1470,7 @@ export type DumpProgress = Message<"bpfmap.v1.DumpProgress"> & {
  * Use `create(DumpProgressSchema)` to create a new message.
  */
 export const DumpProgressSchema: GenMessage<DumpProgress> = /*@__PURE__*/
-  messageDesc(file_bpfmap_v1_map_service, 35);
+  messageDesc(file_bpfmap_v1_map_service, 37);
 
 /**
  * End of a dump.
@@ -1193,7 +1494,7 @@ export type DumpSummary = Message<"bpfmap.v1.DumpSummary"> & {
 
   /**
    * Whether every element that stood still during the dump, and passed the
-   * filter, was sent exactly once.
+   * filter, was sent exactly once. With an order: whether every one was considered.
    *
    * @generated from field: bool complete = 3;
    */
@@ -1241,7 +1542,7 @@ export type DumpSummary = Message<"bpfmap.v1.DumpSummary"> & {
  * Use `create(DumpSummarySchema)` to create a new message.
  */
 export const DumpSummarySchema: GenMessage<DumpSummary> = /*@__PURE__*/
-  messageDesc(file_bpfmap_v1_map_service, 36);
+  messageDesc(file_bpfmap_v1_map_service, 38);
 
 /**
  * One message of the request of MapService.LoadMap.
@@ -1279,7 +1580,7 @@ export type LoadMapRequest = Message<"bpfmap.v1.LoadMapRequest"> & {
  * Use `create(LoadMapRequestSchema)` to create a new message.
  */
 export const LoadMapRequestSchema: GenMessage<LoadMapRequest> = /*@__PURE__*/
-  messageDesc(file_bpfmap_v1_map_service, 37);
+  messageDesc(file_bpfmap_v1_map_service, 39);
 
 /**
  * Start of a load.
@@ -1316,6 +1617,20 @@ export type LoadStart = Message<"bpfmap.v1.LoadStart"> & {
    * @generated from field: bpfmap.v1.CpuTarget cpu_target = 4;
    */
   cpuTarget?: CpuTarget | undefined;
+
+  /**
+   * Types instead of the map's own, for JSON.
+   *
+   * @generated from field: bpfmap.v1.Typing typing = 5;
+   */
+  typing?: Typing | undefined;
+
+  /**
+   * For REPLACE_ATOMIC: the key of the slot, of the outer map's key_size bytes.
+   *
+   * @generated from field: optional bytes outer_key = 6;
+   */
+  outerKey?: Uint8Array | undefined;
 };
 
 /**
@@ -1323,7 +1638,7 @@ export type LoadStart = Message<"bpfmap.v1.LoadStart"> & {
  * Use `create(LoadStartSchema)` to create a new message.
  */
 export const LoadStartSchema: GenMessage<LoadStart> = /*@__PURE__*/
-  messageDesc(file_bpfmap_v1_map_service, 38);
+  messageDesc(file_bpfmap_v1_map_service, 40);
 
 /**
  * Answer of MapService.LoadMap.
@@ -1347,7 +1662,7 @@ export type LoadMapResponse = Message<"bpfmap.v1.LoadMapResponse"> & {
 
   /**
    * Elements that were not there before. Absent where the daemon did not look:
-   * MERGE without dry_run.
+   * MERGE and REPLACE_ATOMIC without dry_run.
    *
    * @generated from field: optional uint64 added = 3;
    */
@@ -1369,7 +1684,8 @@ export type LoadMapResponse = Message<"bpfmap.v1.LoadMapResponse"> & {
 
   /**
    * Elements that were not in the stream and were removed (of arrays: that were
-   * not zero and were set to zero). Absent for MERGE.
+   * not zero and were set to zero). Absent for MERGE, and for REPLACE_ATOMIC without
+   * dry_run.
    *
    * @generated from field: optional uint64 removed = 6;
    */
@@ -1381,7 +1697,7 @@ export type LoadMapResponse = Message<"bpfmap.v1.LoadMapResponse"> & {
  * Use `create(LoadMapResponseSchema)` to create a new message.
  */
 export const LoadMapResponseSchema: GenMessage<LoadMapResponse> = /*@__PURE__*/
-  messageDesc(file_bpfmap_v1_map_service, 39);
+  messageDesc(file_bpfmap_v1_map_service, 41);
 
 /**
  * Request of MapService.ClearMap.
@@ -1402,7 +1718,7 @@ export type ClearMapRequest = Message<"bpfmap.v1.ClearMapRequest"> & {
  * Use `create(ClearMapRequestSchema)` to create a new message.
  */
 export const ClearMapRequestSchema: GenMessage<ClearMapRequest> = /*@__PURE__*/
-  messageDesc(file_bpfmap_v1_map_service, 40);
+  messageDesc(file_bpfmap_v1_map_service, 42);
 
 /**
  * Answer of MapService.ClearMap.
@@ -1423,7 +1739,7 @@ export type ClearMapResponse = Message<"bpfmap.v1.ClearMapResponse"> & {
  * Use `create(ClearMapResponseSchema)` to create a new message.
  */
 export const ClearMapResponseSchema: GenMessage<ClearMapResponse> = /*@__PURE__*/
-  messageDesc(file_bpfmap_v1_map_service, 41);
+  messageDesc(file_bpfmap_v1_map_service, 43);
 
 /**
  * Request of MapService.PushElements.
@@ -1460,6 +1776,20 @@ export type PushElementsRequest = Message<"bpfmap.v1.PushElementsRequest"> & {
    * @generated from field: bool overwrite_oldest = 3;
    */
   overwriteOldest: boolean;
+
+  /**
+   * count values as JSON, instead of values; see Format.
+   *
+   * @generated from field: repeated string json_values = 5;
+   */
+  jsonValues: string[];
+
+  /**
+   * Types instead of the map's own, for JSON.
+   *
+   * @generated from field: bpfmap.v1.Typing typing = 6;
+   */
+  typing?: Typing | undefined;
 };
 
 /**
@@ -1467,7 +1797,7 @@ export type PushElementsRequest = Message<"bpfmap.v1.PushElementsRequest"> & {
  * Use `create(PushElementsRequestSchema)` to create a new message.
  */
 export const PushElementsRequestSchema: GenMessage<PushElementsRequest> = /*@__PURE__*/
-  messageDesc(file_bpfmap_v1_map_service, 42);
+  messageDesc(file_bpfmap_v1_map_service, 44);
 
 /**
  * Answer of MapService.PushElements.
@@ -1488,7 +1818,7 @@ export type PushElementsResponse = Message<"bpfmap.v1.PushElementsResponse"> & {
  * Use `create(PushElementsResponseSchema)` to create a new message.
  */
 export const PushElementsResponseSchema: GenMessage<PushElementsResponse> = /*@__PURE__*/
-  messageDesc(file_bpfmap_v1_map_service, 43);
+  messageDesc(file_bpfmap_v1_map_service, 45);
 
 /**
  * Request of MapService.PopElements.
@@ -1510,6 +1840,20 @@ export type PopElementsRequest = Message<"bpfmap.v1.PopElementsRequest"> & {
    * @generated from field: uint32 max_count = 2;
    */
   maxCount: number;
+
+  /**
+   * How values stand in the answer; see Format.
+   *
+   * @generated from field: bpfmap.v1.Format format = 3;
+   */
+  format: Format;
+
+  /**
+   * Types instead of the map's own, for JSON.
+   *
+   * @generated from field: bpfmap.v1.Typing typing = 4;
+   */
+  typing?: Typing | undefined;
 };
 
 /**
@@ -1517,7 +1861,7 @@ export type PopElementsRequest = Message<"bpfmap.v1.PopElementsRequest"> & {
  * Use `create(PopElementsRequestSchema)` to create a new message.
  */
 export const PopElementsRequestSchema: GenMessage<PopElementsRequest> = /*@__PURE__*/
-  messageDesc(file_bpfmap_v1_map_service, 44);
+  messageDesc(file_bpfmap_v1_map_service, 46);
 
 /**
  * Answer of MapService.PopElements.
@@ -1539,7 +1883,7 @@ export type PopElementsResponse = Message<"bpfmap.v1.PopElementsResponse"> & {
  * Use `create(PopElementsResponseSchema)` to create a new message.
  */
 export const PopElementsResponseSchema: GenMessage<PopElementsResponse> = /*@__PURE__*/
-  messageDesc(file_bpfmap_v1_map_service, 45);
+  messageDesc(file_bpfmap_v1_map_service, 47);
 
 /**
  * Request of MapService.PeekElement.
@@ -1560,6 +1904,27 @@ export type PeekElementRequest = Message<"bpfmap.v1.PeekElementRequest"> & {
    * @generated from field: optional bytes value = 2;
    */
   value?: Uint8Array | undefined;
+
+  /**
+   * For a bloom filter: the value to test as JSON, instead of value.
+   *
+   * @generated from field: optional string json_value = 3;
+   */
+  jsonValue?: string | undefined;
+
+  /**
+   * How the value stands in the answer; see Format.
+   *
+   * @generated from field: bpfmap.v1.Format format = 4;
+   */
+  format: Format;
+
+  /**
+   * Types instead of the map's own, for JSON.
+   *
+   * @generated from field: bpfmap.v1.Typing typing = 5;
+   */
+  typing?: Typing | undefined;
 };
 
 /**
@@ -1567,7 +1932,7 @@ export type PeekElementRequest = Message<"bpfmap.v1.PeekElementRequest"> & {
  * Use `create(PeekElementRequestSchema)` to create a new message.
  */
 export const PeekElementRequestSchema: GenMessage<PeekElementRequest> = /*@__PURE__*/
-  messageDesc(file_bpfmap_v1_map_service, 46);
+  messageDesc(file_bpfmap_v1_map_service, 48);
 
 /**
  * Answer of MapService.PeekElement.
@@ -1589,6 +1954,13 @@ export type PeekElementResponse = Message<"bpfmap.v1.PeekElementResponse"> & {
    * @generated from field: bytes value = 2;
    */
   value: Uint8Array;
+
+  /**
+   * The next value as JSON, instead of value; see Format.
+   *
+   * @generated from field: string json_value = 3;
+   */
+  jsonValue: string;
 };
 
 /**
@@ -1596,7 +1968,115 @@ export type PeekElementResponse = Message<"bpfmap.v1.PeekElementResponse"> & {
  * Use `create(PeekElementResponseSchema)` to create a new message.
  */
 export const PeekElementResponseSchema: GenMessage<PeekElementResponse> = /*@__PURE__*/
-  messageDesc(file_bpfmap_v1_map_service, 47);
+  messageDesc(file_bpfmap_v1_map_service, 49);
+
+/**
+ * Request of MapService.ReadMemory.
+ *
+ * @generated from message bpfmap.v1.ReadMemoryRequest
+ */
+export type ReadMemoryRequest = Message<"bpfmap.v1.ReadMemoryRequest"> & {
+  /**
+   * The map: an ARENA, or an ARRAY with CREATE_FLAG_MMAPABLE.
+   *
+   * @generated from field: bpfmap.v1.MapRef map = 1;
+   */
+  map?: MapRef | undefined;
+
+  /**
+   * Where to begin, in bytes from the map's start. Elements of an ARRAY stand
+   * value_size rounded up to 8 bytes apart.
+   *
+   * @generated from field: uint64 offset = 2;
+   */
+  offset: bigint;
+
+  /**
+   * How many bytes, up to the daemon's message limit. Reading a page of an arena that
+   * no program has touched allocates it.
+   *
+   * @generated from field: uint32 length = 3;
+   */
+  length: number;
+};
+
+/**
+ * Describes the message bpfmap.v1.ReadMemoryRequest.
+ * Use `create(ReadMemoryRequestSchema)` to create a new message.
+ */
+export const ReadMemoryRequestSchema: GenMessage<ReadMemoryRequest> = /*@__PURE__*/
+  messageDesc(file_bpfmap_v1_map_service, 50);
+
+/**
+ * Answer of MapService.ReadMemory.
+ *
+ * @generated from message bpfmap.v1.ReadMemoryResponse
+ */
+export type ReadMemoryResponse = Message<"bpfmap.v1.ReadMemoryResponse"> & {
+  /**
+   * The bytes.
+   *
+   * @generated from field: bytes data = 1;
+   */
+  data: Uint8Array;
+};
+
+/**
+ * Describes the message bpfmap.v1.ReadMemoryResponse.
+ * Use `create(ReadMemoryResponseSchema)` to create a new message.
+ */
+export const ReadMemoryResponseSchema: GenMessage<ReadMemoryResponse> = /*@__PURE__*/
+  messageDesc(file_bpfmap_v1_map_service, 51);
+
+/**
+ * Request of MapService.WriteMemory.
+ *
+ * @generated from message bpfmap.v1.WriteMemoryRequest
+ */
+export type WriteMemoryRequest = Message<"bpfmap.v1.WriteMemoryRequest"> & {
+  /**
+   * The map: an ARENA, or an ARRAY with CREATE_FLAG_MMAPABLE.
+   *
+   * @generated from field: bpfmap.v1.MapRef map = 1;
+   */
+  map?: MapRef | undefined;
+
+  /**
+   * Where to begin, in bytes from the map's start.
+   *
+   * @generated from field: uint64 offset = 2;
+   */
+  offset: bigint;
+
+  /**
+   * The bytes; at least one.
+   *
+   * @generated from field: bytes data = 3;
+   */
+  data: Uint8Array;
+};
+
+/**
+ * Describes the message bpfmap.v1.WriteMemoryRequest.
+ * Use `create(WriteMemoryRequestSchema)` to create a new message.
+ */
+export const WriteMemoryRequestSchema: GenMessage<WriteMemoryRequest> = /*@__PURE__*/
+  messageDesc(file_bpfmap_v1_map_service, 52);
+
+/**
+ * Answer of MapService.WriteMemory.
+ *
+ * @generated from message bpfmap.v1.WriteMemoryResponse
+ */
+export type WriteMemoryResponse = Message<"bpfmap.v1.WriteMemoryResponse"> & {
+};
+
+/**
+ * Describes the message bpfmap.v1.WriteMemoryResponse.
+ * Use `create(WriteMemoryResponseSchema)` to create a new message.
+ */
+export const WriteMemoryResponseSchema: GenMessage<WriteMemoryResponse> = /*@__PURE__*/
+  messageDesc(file_bpfmap_v1_map_service, 53);
 
 /**
  * What CreateMap does where the pin path or the hold's name is taken.
@@ -1710,6 +2190,18 @@ export enum LoadStrategy {
    * @generated from enum value: LOAD_STRATEGY_REPLACE = 2;
    */
   REPLACE = 2,
+
+  /**
+   * `map` is an ARRAY_OF_MAPS or HASH_OF_MAPS: fill a new inner map with the stream and
+   * put it into the slot of outer_key in one update, so that programs see the old
+   * contents or the new ones and never a mixture. The new map is like the one in the
+   * slot, or where the slot is empty like another inner map of `map`:
+   * FAILED_PRECONDITION OBJECT_UNSUITABLE where there is none. The map that was in the
+   * slot is left to those who hold it. cpu_target counts for the inner map.
+   *
+   * @generated from enum value: LOAD_STRATEGY_REPLACE_ATOMIC = 3;
+   */
+  REPLACE_ATOMIC = 3,
 }
 
 /**
@@ -1905,6 +2397,24 @@ export const MapService: GenService<{
     output: typeof NextKeyResponseSchema;
   },
   /**
+   * Makes calls on elements over one stream, one after the other, each as if it were
+   * made alone, at about a third of its cost: a stream has its headers only once. Calls
+   * can be sent before those before them are answered. There is one answer for each, in
+   * their order; a call that fails is answered with its error, and the stream goes on.
+   * A call has no deadline of its own: who does not wait for its answer drops it.
+   *
+   * Errors: INVALID_ARGUMENT FIELD_INVALID, as an answer, for a message without a call.
+   * UNAVAILABLE DAEMON_STOPPING ends the stream; calls without an answer may have been
+   * done or not.
+   *
+   * @generated from rpc bpfmap.v1.MapService.Pipeline
+   */
+  pipeline: {
+    methodKind: "bidi_streaming";
+    input: typeof PipelineRequestSchema;
+    output: typeof PipelineResponseSchema;
+  },
+  /**
    * Streams a map's elements: one header, then chunks of elements (and progress,
    * where asked for), then one summary. A stream that ends without a summary was
    * cut.
@@ -1983,6 +2493,87 @@ export const MapService: GenService<{
     methodKind: "unary";
     input: typeof PeekElementRequestSchema;
     output: typeof PeekElementResponseSchema;
+  },
+  /**
+   * Streams the records of a ring buffer or a perf event array. The daemon reads each
+   * ring once, whatever the number of its subscribers, while there is one; a subscriber
+   * that reads too slowly loses records of its own, and is told how many. Reading takes
+   * the records away from any other consumer on the host: see
+   * ReadRecordsRequest.exclusive. The map stays alive while it is read.
+   *
+   * The stream has no end of its own: the client cancels it, or the daemon ends it with
+   * UNAVAILABLE DAEMON_STOPPING.
+   *
+   * Errors: UNIMPLEMENTED OPERATION_NOT_SUPPORTED for other types; INVALID_ARGUMENT for
+   * what does not apply to the map's type; FAILED_PRECONDITION RING_BUSY where other
+   * slots of the map are read, MAP_FROZEN for a ring buffer that is frozen;
+   * RESOURCE_EXHAUSTED LIMIT_EXCEEDED.
+   *
+   * @generated from rpc bpfmap.v1.MapService.ReadRecords
+   */
+  readRecords: {
+    methodKind: "server_streaming";
+    input: typeof ReadRecordsRequestSchema;
+    output: typeof ReadRecordsResponseSchema;
+  },
+  /**
+   * Writes records into a user ring buffer, in order, each when the ring has room. What
+   * was written stays however the call ends, and errors carry its number as "written".
+   * A message with a record that is too large, or whose sizes and data do not agree, is
+   * refused whole. The map stays alive while the call lasts.
+   *
+   * Errors: INVALID_ARGUMENT RECORD_TOO_LARGE; RESOURCE_EXHAUSTED RING_FULL;
+   * FAILED_PRECONDITION RING_BUSY where another call of this daemon writes; UNIMPLEMENTED
+   * OPERATION_NOT_SUPPORTED for other types.
+   *
+   * @generated from rpc bpfmap.v1.MapService.WriteRecords
+   */
+  writeRecords: {
+    methodKind: "client_streaming";
+    input: typeof WriteRecordsRequestSchema;
+    output: typeof WriteRecordsResponseSchema;
+  },
+  /**
+   * Reads a stretch of the memory of an ARENA, or of an ARRAY with
+   * CREATE_FLAG_MMAPABLE, through a mapping of it.
+   *
+   * An arena without an address of its own (map_extra) gets it from its first mapping,
+   * for good; the daemon leaves that to the arena's owner.
+   *
+   * Errors: INVALID_ARGUMENT FIELD_INVALID for a stretch outside the map; UNIMPLEMENTED
+   * OPERATION_NOT_SUPPORTED for other maps; FAILED_PRECONDITION OBJECT_UNSUITABLE for an
+   * arena without an address that nobody has mapped yet.
+   *
+   * @generated from rpc bpfmap.v1.MapService.ReadMemory
+   */
+  readMemory: {
+    methodKind: "unary";
+    input: typeof ReadMemoryRequestSchema;
+    output: typeof ReadMemoryResponseSchema;
+  },
+  /**
+   * Writes a stretch of that memory. Programs may see a part of it before the whole.
+   *
+   * Errors: as ReadMemory; FAILED_PRECONDITION MAP_FROZEN.
+   *
+   * @generated from rpc bpfmap.v1.MapService.WriteMemory
+   */
+  writeMemory: {
+    methodKind: "unary";
+    input: typeof WriteMemoryRequestSchema;
+    output: typeof WriteMemoryResponseSchema;
+  },
+  /**
+   * Tells the types of a map's keys and values.
+   *
+   * Errors: FAILED_PRECONDITION NO_TYPES.
+   *
+   * @generated from rpc bpfmap.v1.MapService.GetMapSchema
+   */
+  getMapSchema: {
+    methodKind: "unary";
+    input: typeof GetMapSchemaRequestSchema;
+    output: typeof GetMapSchemaResponseSchema;
   },
   /**
    * Streams a map's contents, then their changes, then where the stream stands, for as
