@@ -1,0 +1,400 @@
+"""The synchronous face: connect() and Client."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+    Type,
+    TypeVar,
+    Union,
+    overload,
+)
+
+import grpc
+
+from bpfmapd import _daemon_operations as operations
+from bpfmapd._address import DEFAULT_ADDRESS
+from bpfmapd._binding import View
+from bpfmapd._channel import (
+    DEFAULT_MAX_MESSAGE_BYTES,
+    DEFAULT_TIMEOUT,
+    Connection,
+    Option,
+    Tls,
+    Token,
+)
+from bpfmapd._codecs.codec import CodecLike
+from bpfmapd._codecs.resolve import codec_of
+from bpfmapd._daemon_operations import CreateArgs, TypeLike
+from bpfmapd._gen.bpfmap.v1.host_service_pb2 import ExplainAccessResponse, GetHostRequest
+from bpfmapd._gen.bpfmap.v1.host_service_pb2_grpc import HostServiceStub
+from bpfmapd._gen.bpfmap.v1.map_pb2 import MapRef, MapSpec
+from bpfmapd._gen.bpfmap.v1.map_service_pb2_grpc import MapServiceStub
+from bpfmapd._messages import Seconds
+from bpfmapd._operations import Operation
+from bpfmapd._ref import RefArgs, map_ref
+from bpfmapd.enums import CpuFold
+from bpfmapd.errors import BpfmapError, Cancelled, Unavailable
+from bpfmapd.info import Hold, HostInfo, MapInfo, MapTypeCapabilities, host_info
+from bpfmapd.map import Map
+from bpfmapd.schema import Typing
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+K = TypeVar("K")
+V = TypeVar("V")
+T = TypeVar("T")
+
+
+def connect(
+    address: str = DEFAULT_ADDRESS,
+    *,
+    tls: Optional[Tls] = None,
+    plaintext: bool = False,
+    token: Optional[Token] = None,
+    timeout: Optional[float] = DEFAULT_TIMEOUT,
+    max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
+    channel_options: Sequence[Option] = (),
+) -> Client:
+    """Makes a client of a daemon. Nothing is sent before the first call, and a connection that
+    was lost is made anew by the next one.
+
+    `address` is "unix:/path", "host:port" or "[IPv6 address]:port". A TCP address needs `tls`,
+    or `plaintext` to go without. `token` is sent as a bearer token with each call; a function
+    is asked for it each time. `timeout` is how many seconds unary calls may take unless they
+    say otherwise; None for no end. InvalidArgument for what contradicts itself.
+    """
+    return Client(
+        Connection(address, tls, plaintext, token, timeout, max_message_bytes, channel_options)
+    )
+
+
+class Client:
+    """A connection to one daemon. It may be used from several threads; close it, or use it
+    with `with`."""
+
+    maps: MapServiceStub
+    """Every RPC of MapService, with messages of bpfmapd.proto; they raise grpc.RpcError, of
+    which BpfmapError.from_rpc() makes an error of this package."""
+    host: HostServiceStub
+    """Every RPC of HostService, as `maps`."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Use connect()."""
+        self._connection = connection
+        options = connection.options
+        if connection.credentials is None:
+            self._channel = grpc.insecure_channel(connection.target, options)
+        else:
+            self._channel = grpc.secure_channel(connection.target, connection.credentials, options)
+        self.maps = MapServiceStub(self._channel)
+        self.host = HostServiceStub(self._channel)
+        self._host_info: Optional[HostInfo] = None
+
+    @property
+    def address(self) -> str:
+        """The daemon's address, as grpc takes it."""
+        return self._connection.target
+
+    def close(self) -> None:
+        """Closes the connection. Calls that run fail with Cancelled, and so do later ones."""
+        self._channel.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+    def wait_for_ready(self, timeout: float) -> None:
+        """Waits until there is a connection; Unavailable where there is none in time."""
+        ready = grpc.channel_ready_future(self._channel)
+        try:
+            ready.result(timeout)
+        except grpc.FutureTimeoutError:
+            raise Unavailable(
+                f"no connection to bpfmapd at {self.address} within {timeout} s",
+                code=grpc.StatusCode.UNAVAILABLE,
+            ) from None
+        finally:
+            ready.cancel()
+
+    def host_info(self, *, timeout: Optional[float] = None) -> HostInfo:
+        """What host, boot, kernel and daemon it is."""
+        answer = self._call(self.host.GetHost, GetHostRequest(), timeout)
+        self._host_info = host_info(answer)
+        return self._host_info
+
+    def capabilities(
+        self, *types: TypeLike, timeout: Optional[float] = None
+    ) -> List[MapTypeCapabilities]:
+        """What the running kernel accepts for each map type, or for some."""
+        request = operations.capabilities_request(types)
+        answer = self._call(self.host.GetCapabilities, request, timeout)
+        return [MapTypeCapabilities.of(each) for each in answer.types]
+
+    def explain_access(
+        self, verb: str, ref: Optional[MapRef] = None, *, timeout: Optional[float] = None
+    ) -> ExplainAccessResponse:
+        """Whether the daemon's policy allows a verb ("read", "write", ...) on a map, or on any."""
+        request = operations.explain_request(verb, ref)
+        answer: ExplainAccessResponse = self._call(self.host.ExplainAccess, request, timeout)
+        return answer
+
+    # Maps
+
+    @overload
+    def map(
+        self, *, key: CodecLike[K], value: CodecLike[V], **ref: Unpack[MapArgs]
+    ) -> Map[K, V]: ...
+    @overload
+    def map(self, *, key: CodecLike[K], **ref: Unpack[MapArgs]) -> Map[K, bytes]: ...
+    @overload
+    def map(self, *, value: CodecLike[V], **ref: Unpack[MapArgs]) -> Map[bytes, V]: ...
+    @overload
+    def map(self, **ref: Unpack[MapArgs]) -> Map[bytes, bytes]: ...
+    @overload
+    def map(
+        self,
+        *,
+        key: Union[str, CodecLike[Any]] = ...,
+        value: Union[str, CodecLike[Any]] = ...,
+        **ref: Unpack[MapArgs],
+    ) -> Map[Any, Any]: ...
+    def map(
+        self,
+        *,
+        id: Optional[int] = None,
+        pin: Optional[str] = None,
+        name: Optional[str] = None,
+        held: Optional[str] = None,
+        boot_id: Optional[str] = None,
+        key: Any = bytes,
+        value: Any = bytes,
+        cpu: Optional[int] = None,
+        fold: Union[CpuFold, str, None] = None,
+        all_cpus: bool = False,
+        typing: Optional[Typing] = None,
+    ) -> Any:
+        """A handle of one map, named by exactly one of `id` (with `boot_id` where it was kept),
+        `pin` (a path), `name` and `held` (the name of a hold). Nothing is sent: a map that is
+        not there shows at the first call.
+
+        `key` and `value` say how their bytes become objects: see bpfmapd.codecs; bytes where
+        absent. Values of per-CPU maps are whole (PerCpu) unless `cpu` chooses one CPU's slot,
+        `fold` (such as "sum_u64") folds them when they are read, or `all_cpus` gives each CPU
+        the same value when they are written. `typing` names types where the map has none, for
+        JSON, conditions and orders.
+        """
+        ref = map_ref(id, pin, name, held, boot_id)
+        return Map(self, ref, key, value, View.of(cpu, fold, all_cpus), typing)
+
+    @overload
+    def create_map(
+        self,
+        type: TypeLike,
+        max_entries: int,
+        *,
+        key: CodecLike[K],
+        value: CodecLike[V],
+        **options: Unpack[CreateArgs],
+    ) -> Map[K, V]: ...
+    @overload
+    def create_map(
+        self,
+        type: TypeLike,
+        max_entries: int,
+        *,
+        key: CodecLike[K],
+        **options: Unpack[CreateArgs],
+    ) -> Map[K, bytes]: ...
+    @overload
+    def create_map(
+        self,
+        type: TypeLike,
+        max_entries: int,
+        *,
+        value: CodecLike[V],
+        **options: Unpack[CreateArgs],
+    ) -> Map[bytes, V]: ...
+    @overload
+    def create_map(
+        self, type: TypeLike, max_entries: int, **options: Unpack[CreateArgs]
+    ) -> Map[bytes, bytes]: ...
+    @overload
+    def create_map(
+        self,
+        type: TypeLike,
+        max_entries: int,
+        *,
+        key: Union[str, CodecLike[Any]] = ...,
+        value: Union[str, CodecLike[Any]] = ...,
+        **options: Unpack[CreateArgs],
+    ) -> Map[Any, Any]: ...
+    def create_map(
+        self,
+        type: TypeLike,
+        max_entries: int,
+        *,
+        name: str = "",
+        key: Any = bytes,
+        value: Any = bytes,
+        key_size: Optional[int] = None,
+        value_size: Optional[int] = None,
+        flags: int = 0,
+        hold: Optional[str] = None,
+        lease: Optional[Seconds] = None,
+        pin: Optional[str] = None,
+        create_parents: bool = False,
+        reuse: bool = False,
+        elements: Iterable[Tuple[Any, Any]] = (),
+        freeze: bool = False,
+        spec: Optional[MapSpec] = None,
+        cpu: Optional[int] = None,
+        fold: Union[CpuFold, str, None] = None,
+        all_cpus: bool = False,
+        typing: Optional[Typing] = None,
+    ) -> Any:
+        """Creates a map and returns its handle.
+
+        A map lives only while something refers to it, so give `hold` (with a `lease` in
+        seconds, if it is to end by itself) or `pin` or both. `reuse` takes the map that is
+        there already, if it is as asked (MapIncompatible otherwise); the handle's `created`
+        tells which. Sizes follow from codecs of fixed size; `int` and `bytes` need `key_size`
+        and `value_size`. `elements` are written before others can see the map. `spec` has what
+        there is no argument for, such as map_extra.
+        """
+        codecs = (codec_of(key), codec_of(value))
+        view = View.of(cpu, fold, all_cpus)
+        made = operations.spec_of(
+            type, max_entries, name, codecs, (key_size, value_size), flags, spec
+        )
+        request = operations.create_request(
+            made,
+            hold=hold,
+            lease=lease,
+            pin=pin,
+            create_parents=create_parents,
+            reuse=reuse,
+            freeze=freeze,
+            typing=typing,
+        )
+        pairs = list(elements)
+        if pairs:
+            host = self._host()
+            operations.add_elements(request, pairs, codecs, host.byte_order, host.possible_cpus)
+        info, created = self._unary(operations.create(request), None)
+        ref = operations.ref_after_create(info, hold, pin)
+        return Map(self, ref, codecs[0], codecs[1], view, typing, created)
+
+    def list_maps(
+        self,
+        *,
+        name: Optional[str] = None,
+        types: Iterable[TypeLike] = (),
+        pinned: Optional[bool] = None,
+        held: Optional[bool] = None,
+        pins: bool = False,
+        holders: bool = False,
+        timeout: Optional[float] = None,
+    ) -> Iterator[MapInfo]:
+        """The host's maps by id. `name` is a pattern with *, ?, [a-z] and {a,b}; the other
+        parts must hold too. `pins` and `holders` are told with each, at a cost."""
+        kinds = list(types)
+        token = ""
+        while True:
+            page, token = self._unary(
+                operations.list_page(token, name, kinds, pinned, held, pins, holders), timeout
+            )
+            yield from page
+            if not token:
+                return
+
+    # Holds and pins
+
+    def release(self, name: str, *, timeout: Optional[float] = None) -> None:
+        """Ends a hold. With no other reference the kernel then frees the map."""
+        self._unary(operations.release(name), timeout)
+
+    def keep_alive(self, *names: str, timeout: Optional[float] = None) -> List[Hold]:
+        """Starts the leases of holds anew; HoldNotFound, and none renewed, where one is not
+        there."""
+        return self._unary(operations.keep_alive(names), timeout)
+
+    def unpin(
+        self, path: str, *, remove_empty_parents: bool = False, timeout: Optional[float] = None
+    ) -> None:
+        """Removes a map's pin. With no other reference the kernel then frees the map."""
+        self._unary(operations.unpin(path, remove_empty_parents), timeout)
+
+    # For the handles
+
+    def _unary(self, operation: Operation[T], timeout: Optional[float]) -> T:
+        method = getattr(self.maps, operation.method)
+        return operation.parse(self._call(method, operation.request, timeout))
+
+    def _call(self, method: Callable[..., Any], request: Any, timeout: Optional[float]) -> Any:
+        connection = self._connection
+        try:
+            return method(
+                request,
+                timeout=connection.timeout_of(timeout),
+                metadata=connection.metadata(),
+            )
+        except grpc.RpcError as error:
+            raise self._error(error) from error
+        except ValueError as error:
+            raise _closed(error) from error
+
+    def _stream(self, method: Callable[..., Any], request: Any, timeout: Optional[float]) -> Any:
+        """Starts a call that has no end unless it is given one."""
+        try:
+            return method(request, timeout=timeout, metadata=self._connection.metadata())
+        except ValueError as error:
+            raise _closed(error) from error
+
+    def _result(self, call: Any) -> Any:
+        try:
+            return call.result()
+        except grpc.RpcError as error:
+            raise self._error(error) from error
+        except grpc.FutureCancelledError as error:
+            raise _closed(error) from error
+
+    def _error(self, error: grpc.RpcError) -> BpfmapError:
+        return BpfmapError.from_rpc(error, self.address)
+
+    def _host(self) -> HostInfo:
+        return self._host_info or self.host_info()
+
+    def _byte_order(self) -> str:
+        return self._host().byte_order
+
+
+class MapArgs(RefArgs, total=False):
+    """What map() takes besides codecs; see Client.map."""
+
+    cpu: Optional[int]
+    fold: Union[CpuFold, str, None]
+    all_cpus: bool
+    typing: Optional[Typing]
+
+
+def _closed(error: Exception) -> BpfmapError:
+    # grpc raises a ValueError for a call on a closed channel.
+    return Cancelled(f"the call could not be made: {error}", code=grpc.StatusCode.CANCELLED)
