@@ -2,19 +2,42 @@
 # that is missing (scripts/install-*.sh; Debian's packages need root).
 SHELL := bash
 NPX := npx --no-install
+VENV := clients/python/.venv
+PYTHON_CLIENT := $(VENV)/bin/python
 KERNELS ?= 6.1 6.12
 
-.PHONY: build test test-kernels kernel-shell demo bench lint fresh generate clean
+# Where scripts/install-go.sh puts Go, if it has to.
+export PATH := $(CURDIR)/test/.cache/go/bin:$(PATH)
+
+.PHONY: build test test-node test-go test-python test-kernels kernel-shell demo bench \
+  bench-python lint lint-python generate fresh audit sbom clean
 .DEFAULT_GOAL := build
 
 build: node_modules/.installed     ## compile the daemon, the command line and the client
 	$(NPX) tsc -b
 
 test: build                        ## run all tests on real kernel maps
-	scripts/require-root.sh "make test"
-	scripts/install-packages.sh bpftool clang
+	$(MAKE) --keep-going --no-print-directory test-node test-go test-python
+
+test-node: build $(VENV)/.installed ## run the tests of the daemon and the command line, conformance and examples
+	scripts/require-root.sh "make test-node"
+	scripts/install-packages.sh bpftool clang libbpf-dev libc-headers openssl python3 systemd-analyze xdp-tools
 	scripts/install-grpcurl.sh
+	scripts/install-go.sh
 	$(NPX) vitest run
+
+test-go: build                     ## run the tests of the Go client
+	scripts/require-root.sh "make test-go"
+	scripts/install-packages.sh bpftool gcc libc-headers
+	scripts/install-go.sh
+	scripts/test-go.sh
+
+test-python: build $(VENV)/.installed ## run the tests of the Python client
+	scripts/require-root.sh "make test-python"
+	scripts/install-packages.sh ip openssl
+	mkdir -p test/.tmp
+	$(PYTHON_CLIENT) -m pytest -c clients/python/pyproject.toml --rootdir clients/python \
+	  --basetemp test/.tmp/python --junitxml test/.tmp/python.xml clients/python/tests
 
 test-kernels: build                ## run test/kernels on Debian's kernels in QEMU; TESTS=word for some
 	scripts/require-root.sh "make test-kernels"
@@ -31,30 +54,63 @@ demo: build                        ## walk through the command line, then a mill
 	scripts/install-packages.sh bpftool
 	demo/run.sh
 
-bench: build bench/.build/peers    ## measure beside bpftool and C; CASE=name for one case
+bench: build bench/.build/peers $(VENV)/.installed ## measure beside bpftool and C; CASE=name for one case
 	scripts/require-root.sh "make bench"
 	scripts/install-packages.sh bpftool
+	scripts/install-go.sh
+	cd bench/go && go build -o ../.build/go/ ./...
 	$(NPX) tsc -p bench
 	node bench/.build/main.js $(CASE)
 
-lint: build                        ## every check that runs nothing
+bench-python: build $(VENV)/.installed ## measure the Python client
+	scripts/require-root.sh "make bench-python"
+	$(PYTHON_CLIENT) clients/python/bench/bench.py
+
+lint: build lint-python            ## every check that runs nothing
 	scripts/install-packages.sh shellcheck
+	scripts/install-go.sh
 	npm run --silent lint
 	$(NPX) tsc -p tsconfig.test.json
-	shellcheck .ci/run scripts/*.sh scripts/kernels/* demo/*.sh bench/peers/*.sh
+	$(NPX) tsc -p examples/typescript-mirror --noEmit
+	shellcheck .ci/run scripts/*.sh scripts/kernels/* demo/*.sh bench/peers/*.sh clients/python/scripts/*.sh
+	scripts/lint-go.sh
 	scripts/check-contract.sh
 
-generate: node_modules/.installed  ## write the generated code anew from proto/
-	npm run --silent generate
+lint-python: $(VENV)/.installed    ## format, lint and types of the Python client and what uses it
+	$(VENV)/bin/ruff format --check clients/python examples bench/clients
+	$(VENV)/bin/ruff check clients/python examples bench/clients
+	cd clients/python && .venv/bin/mypy
+	cd examples/python-counters && ../../$(VENV)/bin/mypy
 
-fresh: generate                    ## fail where the generated code is not what proto/ says
-	scripts/check-unchanged.sh clients/typescript/src/gen src/rpc/gen
+generate: node_modules/.installed $(VENV)/.installed ## write the generated code and reference anew
+	scripts/install-go.sh
+	npm run --silent generate
+	$(PYTHON_CLIENT) clients/python/scripts/generate.py
+	$(NPX) tsc -b
+	node scripts/map-types.mjs >docs/map-types.md
+	npm run --silent generate --workspace scripts/typescript-reference
+	go run -C clients/go/tools ./reference >docs/reference/go.md
+	$(PYTHON_CLIENT) clients/python/scripts/reference.py >docs/reference/python.md
+
+fresh: generate                    ## fail where what is generated is not what git has
+	scripts/check-unchanged.sh clients/typescript/src/gen src/rpc/gen clients/go/gen \
+	  clients/python/src/bpfmapd/_gen docs/map-types.md docs/reference
+
+audit: node_modules/.installed     ## fail where a dependency that ships has a known vulnerability
+	node scripts/audit.mjs
+
+sbom:                              ## write the software bill of materials
+	scripts/sbom.sh dist/bpfmapd.cdx.json
 
 clean:                             ## remove everything that was built
-	rm -rf dist clients/typescript/dist bench/.build test/.tmp
+	rm -rf dist clients/typescript/dist clients/python/dist bench/.build test/.tmp
 
 node_modules/.installed: package-lock.json
 	scripts/install-npm.sh
+	touch $@
+
+$(VENV)/.installed: clients/python/requirements-dev.txt clients/python/requirements-test.txt clients/python/pyproject.toml
+	scripts/install-python.sh
 	touch $@
 
 bench/.build/peers: $(wildcard bench/peers/*.c bench/peers/*.h)

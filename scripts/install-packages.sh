@@ -8,10 +8,16 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 is_there() {
   case $1 in
+    libbpf-dev) [[ -e /usr/include/bpf/bpf_helpers.h ]] ;;
     libc-headers) [[ -e /usr/include/stdio.h && -e /usr/include/linux/bpf.h ]] ;;
+    # Without it, Debian's python3 makes no virtual environments that have pip.
+    python3-venv) /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null ;;
     qemu) command -v qemu-system-x86_64 >/dev/null ;;
+    # Programs with BTF that others wrote: what the tests of typed values want of it.
+    xdp-tools) command -v xdp-filter >/dev/null ;;
     # Other builds of busybox have fewer commands.
-    busybox-static) busybox --list 2>/dev/null | grep -qx poweroff ;;
+    # grep reads to the end: with -q, busybox would fail writing what nobody reads.
+    busybox-static) busybox --list 2>/dev/null | grep -x poweroff >/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac
 }
@@ -21,6 +27,8 @@ package_of() {
     libc-headers) echo libc6-dev ;;
     qemu) echo qemu-system-x86 ;;
     go) echo golang-go ;;
+    ip) echo iproute2 ;;
+    systemd-analyze) echo systemd ;;
     *) echo "$1" ;;
   esac
 }

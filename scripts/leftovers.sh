@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tells what tests left behind on the host: maps, pins, mounts, processes.
+# Tells what tests left behind on the host: maps, pins, mounts, network namespaces, processes.
 # Usage: scripts/leftovers.sh list            prints what is there, one thing a line
 #        scripts/leftovers.sh check BEFORE    fails where there is more than in file BEFORE
 set -euo pipefail
@@ -15,6 +15,7 @@ list() {
     echo "mount $mount"
     find "$mount" -xdev -mindepth 1 -not -name '*.debug' -printf 'pin %p\n' 2>/dev/null || true
   done < <(awk '$3 == "bpf" { print $2 }' /proc/mounts)
+  ip netns list | awk '{ print "netns " $1 }'
   pgrep -af 'dist/(daemon|cli)/main\.js' | sed 's/^/process /' || true
 }
 

@@ -11,7 +11,7 @@ set -euo pipefail
 
 kernel=$1 image=$2 log=$3 report=$4
 shift 4
-limit=${BOOT_LIMIT:-240}
+limit=${BOOT_LIMIT:-1800}
 
 command=(
   qemu-system-x86_64
@@ -42,7 +42,7 @@ fi
 status=0
 nice timeout --kill-after=10 "$limit" "${command[@]}" \
   -serial stdio -device isa-serial,chardev=report -append "${append[*]}" \
-  </dev/null | tr -d '\r' | tee "$log" || status=$?
+  </dev/null | sed -u 's/\r$//' | tee "$log" || status=$?
 if [[ $status -ne 0 ]]; then
   [[ $status -ne 124 && $status -ne 137 ]] || echo "The guest did not end within $limit s." >&2
   [[ $status -ne 137 ]] || status=124

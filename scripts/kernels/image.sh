@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Packs what a guest needs into one initramfs: busybox, Node, bpftool, the libraries of
-# these, and the built project. A guest that lives in its initramfs needs no driver and
+# Packs what a guest needs into one initramfs: busybox, Node, bpftool, setpriv, the
+# libraries of these, and the built project. A guest that lives in its initramfs needs no driver and
 # no kernel module, so one image serves every kernel, and everything in it is writable.
 # Usage: scripts/kernels/image.sh OUTPUT
 set -euo pipefail
@@ -38,7 +38,11 @@ node=$(node -p process.execPath)
 bpftool=$(command -v bpftool)
 add "$node"
 add "$bpftool"
+# Busybox has one that cannot tie a process to its parent's life, as test/support does.
+setpriv=$(command -v setpriv)
+add "$setpriv"
 ln -sf "$node" "$root/bin/node"
+ln -sf "$setpriv" "$root/bin/setpriv"
 [[ $bpftool == /usr/sbin/* ]] || ln -sf "$bpftool" "$root/bin/bpftool"
 
 # What only builds and checks the project is most of node_modules.
@@ -55,6 +59,7 @@ tar -c \
 add_libraries_of "$busybox"
 add_libraries_of "$node"
 add_libraries_of "$bpftool"
+add_libraries_of "$setpriv"
 find "$root/bpfmapd/node_modules" -name '*.node' | while read -r addon; do
   add_libraries_of "$addon"
 done

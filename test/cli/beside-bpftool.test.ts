@@ -155,6 +155,23 @@ describe.each(keyed)("$type, key $keySize, value $valueSize, flags $flags", (spe
     expect(pins(mine)).toEqual(pins(oracle));
   });
 
+  it("takes the map by id, and words shortened, as bpftool does", async () => {
+    const { id } = JSON.parse(mustBpftool("-j", "map", "show", "pinned", ours)) as { id: number };
+    for (const options of forms) {
+      for (const line of [
+        `map dump id ${id}`,
+        `m d i ${id}`,
+        `map list id ${id}`,
+        `map look id ${id} k ${spec.keys[0]}`,
+        `map getn pin ${ours}`,
+        `map show id ${id} --json`,
+      ]) {
+        const args = [...options, ...line.split(" ")];
+        expectSame([await ctl(daemon, args), bpftool(...args)]);
+      }
+    }
+  });
+
   it("walks the keys as bpftool does, to the end", async () => {
     let rest = "";
     for (let step = 0; step <= entries; step++) {

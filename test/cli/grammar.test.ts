@@ -1,17 +1,31 @@
+import { mapRef } from "@bpfmapd/client";
 import { MapType } from "@bpfmapd/client/proto";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { takeCreate } from "#dist/cli/grammar/create-args.js";
 import { parseDataText, takeData } from "#dist/cli/grammar/data.js";
 import { formatDuration, parseDuration } from "#dist/cli/grammar/duration.js";
-import { takeKey, takeOptionalKey, takeUpdate } from "#dist/cli/grammar/element-args.js";
+import {
+  type KeyArg,
+  takeKey,
+  takeOptionalKey,
+  takeUpdate,
+  type ValueArg,
+} from "#dist/cli/grammar/element-args.js";
 import { takeMap } from "#dist/cli/grammar/map-arg.js";
 import { MAP_TYPE_NAMES, mapTypeName, parseMapType } from "#dist/cli/grammar/map-type.js";
+import type { HostNames } from "#dist/cli/grammar/object-args.js";
 import { Words } from "#dist/cli/grammar/words.js";
 import { bpftool, mustBpftool, type PrivateBpffs, privateBpffs } from "./support/bpftool.js";
 
 const words = (text: string) => new Words(text.split(" ").filter((word) => word !== ""));
 const sizes = { keySize: 4, valueSize: 2 };
+
+/** The bytes of a key or value that must be such. */
+function bytesOf(arg: KeyArg | ValueArg): number[] {
+  if (arg instanceof Uint8Array) return [...arg];
+  throw new Error(`bytes expected, not ${JSON.stringify(arg)}`);
+}
 
 describe("DATA", () => {
   it.each([
@@ -32,7 +46,7 @@ describe("DATA", () => {
     ["1 2 3 256", "error parsing byte: 256 is above 255"],
     ["hex 1 2 3 100", "error parsing byte: 100 is above 255"],
     ["hex 1 2 3 g", "key expected 4 bytes got 3"],
-    ["id 5", 'a map or program as key ("id ...") is not offered yet'],
+    ["id 5", "key expected 4 bytes got 0"],
   ])("refuses %s", (text, message) => {
     expect(() => takeData(words(text), 4, "key")).toThrow(message);
   });
@@ -86,6 +100,80 @@ describe("MAP", () => {
   });
 });
 
+const hash = { ...sizes, type: MapType.HASH };
+
+/** Names of a daemon on this host. */
+const names: HostNames = {
+  mapRef: (map) => mapRef(map.by === "id" ? { id: map.id } : { name: "other" }),
+  hostPath: (path) => `/host${path}`,
+};
+
+describe("objects", () => {
+  it.each<[MapType, string, [string, unknown]]>([
+    [MapType.PROG_ARRAY, "id 7", ["program", { ref: { case: "id", value: 7 } }]],
+    [MapType.PROG_ARRAY, "pinned /p", ["program", { ref: { case: "pinPath", value: "/host/p" } }]],
+    [MapType.HASH_OF_MAPS, "id 9", ["map", { ref: { case: "id", value: 9 } }]],
+    [
+      MapType.DEVMAP,
+      "interface eth0 program id 3",
+      [
+        "device",
+        {
+          interface: { ref: { case: "name", value: "eth0" } },
+          program: { ref: { case: "id", value: 3 } },
+        },
+      ],
+    ],
+    [
+      MapType.DEVMAP_HASH,
+      "interface 12",
+      ["device", { interface: { ref: { case: "index", value: 12 } } }],
+    ],
+    [MapType.CPUMAP, "queue 192", ["cpu", { queueSize: 192 }]],
+    [MapType.CGROUP_ARRAY, "cgroup /a", ["cgroup", { ref: { case: "path", value: "/a" } }]],
+    [MapType.CGROUP_ARRAY, "cgroup id 5", ["cgroup", { ref: { case: "id", value: 5n } }]],
+    [
+      MapType.SOCKHASH,
+      "socket 10 3",
+      ["socket", { ref: { case: "file", value: { pid: 10, fd: 3 } } }],
+    ],
+    [
+      MapType.PERF_EVENT_ARRAY,
+      "event cpu 1",
+      ["perfEvent", { ref: { case: "spec", value: { type: 1, config: 10n, cpu: 1 } } }],
+    ],
+  ])("reads the value of a map of type %s from %s", (type, text, expected) => {
+    const args = takeUpdate(words(`key 1 2 3 4 value ${text} any`), { ...sizes, type }, names);
+    const [kind, value] = expected;
+    expect(args.value).toMatchObject({ object: { case: kind, value } });
+    expect(args.flag).toBe("any");
+  });
+
+  it.each<[MapType, string, [string, unknown]]>([
+    [MapType.TASK_STORAGE, "task 42", ["task", { pid: 42 }]],
+    [MapType.INODE_STORAGE, "path /etc", ["path", "/etc"]],
+    [MapType.CGRP_STORAGE, "cgroup /a", ["cgroup", { ref: { case: "path", value: "/a" } }]],
+    [
+      MapType.CGROUP_STORAGE,
+      "cgroup /a attach_type 1",
+      ["attachment", { cgroup: { ref: { case: "path", value: "/a" } }, attachType: 1 }],
+    ],
+  ])("reads the key of a map of type %s from %s", (type, text, expected) => {
+    const args = takeUpdate(words(`key ${text} value 1 2`), { ...sizes, type }, names);
+    const [kind, value] = expected;
+    expect(args.key).toMatchObject({ object: { case: kind, value } });
+  });
+
+  it.each<[MapType, string, string]>([
+    [MapType.PROG_ARRAY, "1 0 0 0", "expected a program ('id' or 'pinned'), got: '1'?"],
+    [MapType.CPUMAP, "192", "expected queue SIZE [program PROG], got: '192'?"],
+    [MapType.SOCKMAP, "socket 5", "the number of the file in that process is missing"],
+  ])("of a map of type %s refuses %s", (type, text, message) => {
+    const update = () => takeUpdate(words(`key 1 2 3 4 value ${text}`), { ...sizes, type }, names);
+    expect(update).toThrow(message);
+  });
+});
+
 describe("update", () => {
   it.each([
     ["key 1 2 3 4 value 5 6", "any"],
@@ -93,8 +181,12 @@ describe("update", () => {
     ["value 5 6 exist key 1 2 3 4", "exist"],
     ["k 1 2 3 4 v hex 5 6 n", "noexist"],
   ])("reads %s in any order", (text, flag) => {
-    const args = takeUpdate(words(text), sizes);
-    expect([[...args.key], [...args.value], args.flag]).toEqual([[1, 2, 3, 4], [5, 6], flag]);
+    const args = takeUpdate(words(text), hash, names);
+    expect([bytesOf(args.key), bytesOf(args.value), args.flag]).toEqual([
+      [1, 2, 3, 4],
+      [5, 6],
+      flag,
+    ]);
   });
 
   it.each([
@@ -102,16 +194,31 @@ describe("update", () => {
     ["value 1 2", "did not find key"],
     ["key 1 2 3 4 5 value 1 2", "expected key or value, got: 5"],
     ["key 1 2 3 4 key 1 2 3 4 value 1 2", "key already specified"],
+    ["key 1 2 3 4 value 1 2 any any", "flags already specified"],
+    ["key 1 2 3 4 noexist value 1 2 exist", "flags already specified"],
     ["key 1 2 3 4 value 1 2 zork", "expected key or value, got: zork"],
   ])("refuses %s", (text, message) => {
-    expect(() => takeUpdate(words(text), sizes)).toThrow(message);
+    expect(() => takeUpdate(words(text), hash, names)).toThrow(message);
+  });
+
+  it("takes JSON by how it begins, and anything after json", () => {
+    const args = new Words(["key", "json", "5", "value", '{"packets": 1}', "noexist"]);
+    expect(takeUpdate(args, hash, names)).toEqual({
+      key: { json: "5" },
+      value: { json: '{"packets": 1}' },
+      flag: "noexist",
+    });
+    expect(takeKey(new Words(["key", '"eth0"']), sizes)).toEqual({ json: '"eth0"' });
+    expect(() => takeKey(new Words(["key", "json"]), sizes)).toThrow("key after json is missing");
   });
 
   it("takes no key where the map has none", () => {
-    const queue = { keySize: 0, valueSize: 2 };
-    expect([...takeUpdate(words("value 1 2"), queue).value]).toEqual([1, 2]);
-    expect(() => takeUpdate(words("key 1 value 1 2"), queue)).toThrow("this map has no keys");
-    expect([...takeKey(words(""), queue)]).toEqual([]);
+    const queue = { keySize: 0, valueSize: 2, type: MapType.QUEUE };
+    expect(bytesOf(takeUpdate(words("value 1 2"), queue, names).value)).toEqual([1, 2]);
+    expect(() => takeUpdate(words("key 1 value 1 2"), queue, names)).toThrow(
+      "this map has no keys",
+    );
+    expect(bytesOf(takeKey(words(""), queue))).toEqual([]);
   });
 
   it("knows a missing key from one that is asked for", () => {
@@ -217,8 +324,16 @@ describe("beside bpftool", () => {
     // An element to change, for "exist".
     mustBpftool("map", "update", "pinned", pin, ..."key hex a e a e value 0 0".split(" "));
     mustBpftool("map", "update", "pinned", pin, ...text.split(" "));
-    const { key, value } = takeUpdate(words(text), sizes);
-    const shown = mustBpftool("-j", "map", "lookup", "pinned", pin, "key", ...[...key].map(String));
-    expect((JSON.parse(shown) as { value: string[] }).value.map(Number)).toEqual([...value]);
+    const { key, value } = takeUpdate(words(text), hash, names);
+    const shown = mustBpftool(
+      "-j",
+      "map",
+      "lookup",
+      "pinned",
+      pin,
+      "key",
+      ...bytesOf(key).map(String),
+    );
+    expect((JSON.parse(shown) as { value: string[] }).value.map(Number)).toEqual(bytesOf(value));
   });
 });

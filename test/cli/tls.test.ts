@@ -1,9 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { startDaemon, type TestDaemon } from "../support/daemon.js";
+import { allowAll } from "../support/policy.js";
 import { ctl } from "./support/ctl.js";
 
 let daemon: TestDaemon;
@@ -14,10 +15,11 @@ beforeAll(async () => {
   const directory = mkdtempSync(join(tmpdir(), "bpfmapctl-tls-"));
   pem = (name) => join(directory, name);
   makeCertificates();
+  writeFileSync(pem("policy.yaml"), allowAll('{san: ["client.test"]}'));
   daemon = await startDaemon({
     args: [
       ...["--tcp", "127.0.0.1:0", "--tls-cert", pem("server.crt"), "--tls-key", pem("server.key")],
-      ...["--tls-client-ca", pem("ca.crt")],
+      ...["--tls-client-ca", pem("ca.crt"), "--policy", pem("policy.yaml")],
     ],
   });
   const serving = daemon.logs.find(({ msg }) => msg === "serving") as { listen?: string[] };
@@ -44,7 +46,7 @@ function makeCertificates(): void {
   const leaf = ["-addext", "basicConstraints=critical,CA:FALSE"];
   make("ca", "/CN=test ca");
   make("server", "/CN=daemon", ...signed, ...leaf, "-addext", "subjectAltName=DNS:daemon.test");
-  make("client", "/CN=client", ...signed, ...leaf);
+  make("client", "/CN=client", ...signed, ...leaf, "-addext", "subjectAltName=DNS:client.test");
 }
 
 describe("over TCP with TLS", () => {

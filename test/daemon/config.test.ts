@@ -52,7 +52,8 @@ describe("the configuration", () => {
 
   test("is printed as a file that gives the same", () => {
     const args = ["--bpffs-root", "/a", "--bpffs-root", "/b", "--socket-mode", "0600"];
-    const tcp = ["--tcp", "127.0.0.1:7070", "--plaintext", "--max-message-bytes", "1MiB"];
+    const known = ["--policy", "/policy.yaml", "--jwks", "/jwks.json"];
+    const tcp = ["--tcp", "127.0.0.1:7070", "--plaintext", "--max-message-bytes", "1MiB", ...known];
     const first = runDaemon(["config", "show", ...args, ...tcp]).stdout;
     expect(runDaemon(["config", "show", "--config", configFile(first)]).stdout).toBe(first);
     expect(parse(first).bpffs).toMatchObject({ roots: ["/a", "/b"], hold_directory: "/a/bpfmapd" });
@@ -62,6 +63,8 @@ describe("the configuration", () => {
     const shown = show([], {
       BPFMAPD_BPFFS_ROOTS: "/a, /b",
       BPFMAPD_BPFFS_MOUNT: "false",
+      BPFMAPD_ACCESS_POLICY: "/policy.yaml",
+      BPFMAPD_ACCESS_TOKENS_JWKS: "/jwks.json",
       BPFMAPD_LISTEN_TCP: '[{address: "[::1]:7070", plaintext: true}]',
     });
     expect(shown.bpffs).toMatchObject({ roots: ["/a", "/b"], mount: false });
@@ -75,9 +78,23 @@ describe("the configuration", () => {
       }
       return Object.entries(value).flatMap(([key, inner]) => leaves(inner, [...path, key]));
     };
-    const settings = [...leaves(makeConfig([]), []), "listen.unix.group"];
+    const settings = [
+      ...leaves(makeConfig([]), []),
+      // These have no default.
+      ...["listen.unix.group", "metrics.listen", "tracing.otlp_endpoint", "access.policy"],
+      ...["access.tokens.jwks", "access.tokens.issuer", "access.tokens.audience", "audit.file"],
+    ];
     expect(settingNames.map(({ path }) => path.join(".")).sort()).toEqual(settings.sort());
     expect(settingNames.map(variableOf)).toContain("BPFMAPD_LISTEN_UNIX_DIRECTORY_MODE");
+  });
+
+  test("takes the OTLP receiver from its common variable too, under the daemon's own", () => {
+    const common = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://common:4318" };
+    expect(show([], common).tracing.otlp_endpoint).toBe("http://common:4318");
+    const own = { ...common, BPFMAPD_TRACING_OTLP_ENDPOINT: "http://own:4318" };
+    expect(show([], own).tracing.otlp_endpoint).toBe("http://own:4318");
+    const { stderr } = runDaemon(["config", "check"], { OTEL_EXPORTER_OTLP_ENDPOINT: "nowhere" });
+    expect(stderr).toContain("tracing.otlp_endpoint (OTEL_EXPORTER_OTLP_ENDPOINT) must be a URL");
   });
 
   test.each([
@@ -122,6 +139,16 @@ describe("the configuration", () => {
     ["limits: {max_message_bytes: 2 GB}", "limits.max_message_bytes", 'not "2 GB"'],
     ["limits: {max_scans: 0}", "limits.max_scans", "a whole number from 1"],
     ["limits: {scan_threads: 1.5}", "limits.scan_threads", "a whole number"],
+    ['metrics: {listen: "0.0.0.0:9460"}', "metrics.listen", "only allowed on 127.0.0.0/8"],
+    ["metrics: {listen: here}", "metrics.listen", 'must be "host:port"'],
+    ['metrics: {listen: "unix:here.sock"}', "metrics.listen", "must be an absolute path"],
+    ["metrics: {listen: true}", "metrics.listen", "must be text"],
+    ["metrics: {maps: stats}", "metrics.maps", "must be a list"],
+    ['metrics: {maps: [""]}', "metrics.maps[0]", "must not be empty"],
+    ["metrics: {max_maps: 0}", "metrics.max_maps", "a whole number from 1"],
+    ["metrics: {maps_interval_ms: 10}", "metrics.maps_interval_ms", "a whole number from 1000"],
+    ["tracing: {otlp_endpoint: collector}", "tracing.otlp_endpoint", "must be a URL"],
+    ['tracing: {otlp_endpoint: "ftp://h"}', "tracing.otlp_endpoint", "must be a URL"],
     ["shutdown_grace_ms: -1", "shutdown_grace_ms", "a whole number from 0"],
     ["shutdown_grace_ms: {}", "shutdown_grace_ms", "a whole number from 0"],
   ])("is refused whole for %s", (text, path, message) => {

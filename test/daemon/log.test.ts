@@ -1,6 +1,9 @@
 import { connect } from "@bpfmapd/client";
+import { status } from "@grpc/grpc-js";
 import { describe, expect, test } from "vitest";
+import { tokenIssuer } from "../access/support/tokens.js";
 import { startDaemon } from "../support/daemon.js";
+import { policyFile } from "../support/policy.js";
 
 async function waitForLog(logs: readonly { msg: string }[], msg: string): Promise<void> {
   await expect.poll(() => logs.some((line) => line.msg.includes(msg))).toBe(true);
@@ -42,13 +45,14 @@ describe("the log", () => {
   });
 
   test("tells the address of a TCP peer, though it is gone already", async () => {
+    const { jwksFile } = await tokenIssuer();
     const { logs } = await startDaemon({
-      args: ["--tcp", "127.0.0.1:0", "--plaintext"],
+      args: ["--tcp", "127.0.0.1:0", "--plaintext", "--policy", policyFile(), "--jwks", jwksFile],
       logLevel: "debug",
     });
     const { listen } = logs.at(-1) as unknown as { listen: string[] };
     const client = connect({ address: listen[1] as string, plaintext: true });
-    await client.host.getHost({});
+    await expect(client.host.getHost({})).rejects.toMatchObject({ code: status.UNAUTHENTICATED });
     client.close();
     await expect
       .poll(() => logs)

@@ -112,10 +112,11 @@ const GRPCURL = resolve(import.meta.dirname, "../.cache/bin/grpcurl");
 describe("grpcurl", () => {
   const target = () => `unix://${daemon.socket}`;
   const grpcurl = (...args: string[]) => {
-    const { stdout, stderr } = spawnSync(GRPCURL, ["-plaintext", ...args], {
+    const { stdout, stderr, error } = spawnSync(GRPCURL, ["-plaintext", ...args], {
       encoding: "utf8",
       timeout: 30_000,
     });
+    if (error) throw error; // not there: scripts/install-grpcurl.sh
     return stdout + stderr;
   };
 

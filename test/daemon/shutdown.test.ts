@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { BpfmapError, status } from "@bpfmapd/client";
 import { DumpMapRequestSchema, LoadStrategy } from "@bpfmapd/client/proto";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { deferred } from "../rpc/support/deferred.js";
 import { http2Call } from "../rpc/support/http2-call.js";
 import { encoded } from "../rpc/support/raw-server.js";
@@ -28,6 +28,15 @@ describe("a daemon that is told to stop", () => {
       expect(messages.slice(-2)).toEqual(["stopping", "stopped"]);
     },
   );
+
+  test("while it starts ends with 0 too", async () => {
+    const daemon = await startDaemon({ logLevel: "info" });
+    await daemon.stop();
+    daemon.restart().catch(() => {});
+    await vi.waitFor(() => expect(existsSync(daemon.socket)).toBe(true), { timeout: 20_000 });
+    expect(await daemon.stop()).toBe(0);
+    expect(existsSync(daemon.socket)).toBe(false);
+  });
 
   test("ends dumps and loads with UNAVAILABLE DAEMON_STOPPING, and a cut REPLACE removes nothing", async () => {
     const daemon = await startDaemon();

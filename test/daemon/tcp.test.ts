@@ -1,9 +1,11 @@
 import { join } from "node:path";
 import { connect as connectTls, type SecureVersion } from "node:tls";
 import { type BpfmapClient, type ConnectOptions, connect } from "@bpfmapd/client";
-import { status } from "@grpc/grpc-js";
+import { Metadata, status } from "@grpc/grpc-js";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { tokenIssuer } from "../access/support/tokens.js";
 import { startDaemon, type TestDaemon } from "../support/daemon.js";
+import { allowAll, policyFile } from "../support/policy.js";
 import { createAuthority } from "./support/certificates.js";
 import { configFile, runDaemon, temporaryDirectory } from "./support/run.js";
 
@@ -17,6 +19,11 @@ function client(options: ConnectOptions): BpfmapClient {
   const made = connect({ deadlineMs: 5000, ...options });
   onTestFinished(() => made.close());
   return made;
+}
+
+/** Arguments that let everybody with a token do everything. */
+function anyToken(jwksFile: string): string[] {
+  return ["--policy", policyFile(allowAll('{claims: {sub: "*"}}')), "--jwks", jwksFile];
 }
 
 /** The TLS version that a handshake agrees on; undefined where it fails. */
@@ -39,13 +46,16 @@ describe("TCP", () => {
   test("with TLS serves those who trust its certificate, beside the unix socket", async () => {
     const authority = createAuthority();
     const { certFile, keyFile } = authority.issue("daemon");
+    const { jwksFile, sign } = await tokenIssuer();
     const tls = ["--tls-cert", certFile, "--tls-key", keyFile];
-    const daemon = await startDaemon({ args: ["--tcp", "127.0.0.1:0", ...tls] });
+    const known = ["--policy", policyFile(allowAll("{claims: {sub: me}}")), "--jwks", jwksFile];
+    const daemon = await startDaemon({ args: ["--tcp", "127.0.0.1:0", ...tls, ...known] });
     const [address] = tcpAddresses(daemon) as [string];
 
-    const trusting = client({ address, tls: { ca: authority.cert, serverName: "localhost" } });
+    const token = await sign({ sub: "me" });
+    const trust = { ca: authority.cert, serverName: "localhost" };
+    const trusting = client({ address, tls: trust, token });
     expect((await trusting.host.getHost({})).host?.daemonVersion).toBe("0.1.0");
-    await daemon.client.host.getHost({});
 
     const stranger = client({
       address,
@@ -61,6 +71,7 @@ describe("TCP", () => {
     const authority = createAuthority();
     const { certFile, keyFile } = authority.issue("daemon");
     const file = configFile(`
+      access: {policy: ${policyFile()}, tokens: {jwks: ${(await tokenIssuer()).jwksFile}}}
       listen:
         tcp:
           - {address: "127.0.0.1:0", tls: {cert: ${certFile}, key: ${keyFile}}}
@@ -82,7 +93,7 @@ describe("TCP", () => {
     const daemon = await startDaemon({
       args: [
         ...["--tcp", "127.0.0.1:0", "--tls-cert", certFile, "--tls-key", keyFile],
-        ...["--tls-client-ca", clients.certFile],
+        ...["--tls-client-ca", clients.certFile, "--policy", policyFile()],
       ],
     });
     const [address] = tcpAddresses(daemon) as [string];
@@ -97,13 +108,23 @@ describe("TCP", () => {
     }
   });
 
-  test("goes without TLS on loopback where that is said", async () => {
-    const args = ["--tcp", "127.0.0.1:0", "--plaintext"];
+  test("goes without TLS on loopback where that is said, for those with a token", async () => {
+    const { jwksFile, sign } = await tokenIssuer();
+    const args = ["--tcp", "127.0.0.1:0", "--plaintext", ...anyToken(jwksFile)];
     const [address] = tcpAddresses(await startDaemon({ args })) as [string];
-    await client({ address, plaintext: true }).host.getHost({});
+    const anonymous = client({ address, plaintext: true });
+    await expect(anonymous.host.getHost({})).rejects.toMatchObject({
+      code: status.UNAUTHENTICATED,
+    });
+    // The client keeps tokens to itself where anybody can read along; grpc-js does not.
+    const metadata = new Metadata();
+    metadata.set("authorization", `Bearer ${await sign({ sub: "me" })}`);
+    await anonymous.host.getHost({}, { metadata });
   });
 
   test.each([
+    [["--tcp", "127.0.0.1:0", "--plaintext"], "listen.tcp[0] (--tcp) needs access.policy"],
+    [["--tcp", "127.0.0.1:0", "--plaintext"], "needs tls.client_ca or access.tokens.jwks"],
     [["--tcp", "127.0.0.1:0"], "listen.tcp[0].tls (--tcp) is missing"],
     [["--tcp", "0.0.0.0:0", "--plaintext"], "only allowed on 127.0.0.0/8"],
     [["--tcp", "[::]:0", "--plaintext"], "only allowed on 127.0.0.0/8"],
@@ -116,15 +137,16 @@ describe("TCP", () => {
   test("at an address in use, or with files that are no certificates, does not start", async () => {
     const authority = createAuthority();
     const { certFile, keyFile } = authority.issue("daemon");
-    const daemon = await startDaemon({ args: ["--tcp", "127.0.0.1:0", "--plaintext"] });
+    const known = anyToken((await tokenIssuer()).jwksFile);
+    const daemon = await startDaemon({ args: ["--tcp", "127.0.0.1:0", "--plaintext", ...known] });
     const [address] = tcpAddresses(daemon) as [string];
     const socket = join(temporaryDirectory(), "d.sock");
 
-    const taken = runDaemon(["--socket", socket, "--tcp", address, "--plaintext"]);
+    const taken = runDaemon(["--socket", socket, "--tcp", address, "--plaintext", ...known]);
     expect(taken.code).toBe(3);
     expect(taken.stderr).toContain(`${address} is in use`);
 
-    const tcp = ["--socket", socket, "--tcp", "127.0.0.1:0"];
+    const tcp = ["--socket", socket, "--tcp", "127.0.0.1:0", ...known];
     const missing = runDaemon([...tcp, "--tls-cert", "/nowhere.pem", "--tls-key", keyFile]);
     expect(missing.code).toBe(2);
     expect(missing.stderr).toContain("/nowhere.pem");

@@ -24,6 +24,14 @@ function element(fd: number, index: number, size: number): Buffer {
   return value;
 }
 
+function put(fd: number, index: number, value: number): void {
+  const calls = new ElementCalls(fd, 4, 8);
+  calls.key.writeUInt32LE(index);
+  calls.value.writeUInt32LE(value);
+  expect(calls.update()).toBeUndefined();
+  calls.release();
+}
+
 describe("the memory of an array map", () => {
   it("shows at once what programs write", () => {
     const fd = testMap({ ...MMAPABLE, valueSize: 16, maxEntries: 1 });
@@ -46,6 +54,38 @@ describe("the memory of an array map", () => {
     memory.unmap();
     memory.unmap();
     expect(element(fd, 1999, 12).readUInt32LE(8)).toBe(0xabcdef);
+  });
+
+  it("is mapped again in the same place, and shows what was written meanwhile", () => {
+    const fd = testMap({ ...MMAPABLE, valueSize: 8, maxEntries: 100_000 });
+    const memory = ArrayMemory.open(fd);
+    const before = addressSpace();
+    for (let round = 1; round <= 100; round++) {
+      memory.unmap();
+      expect(memory.bytes.readUInt32LE(99_999 * 8)).toBe(0);
+      put(fd, 99_999, round);
+      memory.remap(fd);
+      expect(memory.bytes.readUInt32LE(99_999 * 8)).toBe(round);
+    }
+    memory.unmap();
+    // Large enough to be told from what the process itself takes meanwhile.
+    expect(addressSpace() - before).toBeLessThan(50 * memory.bytes.length);
+  });
+
+  it("stays readable where it cannot be mapped again", () => {
+    const fd = testMap({ ...MMAPABLE, valueSize: 8, maxEntries: 1000 });
+    const memory = ArrayMemory.open(fd);
+    const smaller = testMap({ ...MMAPABLE, valueSize: 8, maxEntries: 1 });
+    const plain = testMap({ type: 2, keySize: 4, valueSize: 8, maxEntries: 1000 });
+    for (const other of [smaller, plain]) {
+      memory.unmap();
+      expect(() => memory.remap(other)).toThrow("mmap: E");
+      expect(memory.bytes.readUInt32LE(999 * 8)).toBe(0);
+    }
+    memory.remap(fd);
+    put(fd, 999, 7);
+    expect(memory.bytes.readUInt32LE(999 * 8)).toBe(7);
+    memory.unmap();
   });
 
   it("is refused where the map does not allow it", () => {

@@ -1,23 +1,12 @@
 import { describe, expect, it, onTestFinished } from "vitest";
 import {
-  Assembler,
-  BtfBuilder,
-  btfLoad,
-  closeFd,
   EpollWaiter,
-  FP,
   pageSize,
-  R0,
-  R1,
-  R2,
-  R3,
-  R4,
-  R5,
   RingBufferReader,
   UserRingBufferWriter,
 } from "#dist/kernel/index.js";
-import { returned, testMap, testProgram } from "./support/programs.js";
-import { testRing } from "./support/rings.js";
+import { returned, testMap } from "./support/programs.js";
+import { drainProgram, testRing } from "./support/rings.js";
 
 const USER_RINGBUF = 31;
 
@@ -26,54 +15,6 @@ function userRing(bytes: number): { fd: number; writer: UserRingBufferWriter } {
   const writer = UserRingBufferWriter.open(fd);
   onTestFinished(() => writer.close());
   return { fd, writer };
-}
-
-/** A program that takes all records out of a user ring and puts their first 8 bytes into a ring. */
-function drainProgram(from: number, to: number): number {
-  const program = new Assembler()
-    .loadMap(R1, from)
-    .loadFunction(R2, "each")
-    .mov(R3, 0)
-    .mov(R4, 0)
-    .call("user_ringbuf_drain")
-    .exit()
-    .label("each")
-    .mov(R3, R1)
-    .mov(R1, FP)
-    .add(R1, -8)
-    .mov(R2, 8)
-    .mov(R4, 0)
-    .mov(R5, 0)
-    .call("dynptr_read")
-    .jumpIf(R0, "!=", 0, "short")
-    .loadMap(R1, to)
-    .mov(R2, FP)
-    .add(R2, -8)
-    .mov(R3, 8)
-    .mov(R4, 0)
-    .call("ringbuf_output")
-    .label("short")
-    .return(0);
-  const btf = new BtfBuilder();
-  const long = btf.add({ kind: "int", name: "long", size: 8, signed: true });
-  const pointer = btf.add({ kind: "ptr", type: 0 });
-  const parameter = { name: "ctx", type: pointer };
-  const main = btf.add({ kind: "func_proto", returnType: long, parameters: [parameter] });
-  const parameters = [{ name: "record", type: pointer }, parameter];
-  const each = btf.add({ kind: "func_proto", returnType: long, parameters });
-  const functions = [
-    { instruction: 0, typeId: btf.add({ kind: "func", name: "drain", type: main, linkage: 1 }) },
-    {
-      instruction: program.position("each"),
-      typeId: btf.add({ kind: "func", name: "each", type: each, linkage: 0 }),
-    },
-  ];
-  const btfFd = btfLoad(btf.build());
-  try {
-    return testProgram(program, { btfFd, functions });
-  } finally {
-    closeFd(btfFd);
-  }
 }
 
 function drainedNumbers(reader: RingBufferReader): number[] {

@@ -189,7 +189,7 @@ class Run {
     const { id } = this.#map;
     const names = new Set(this.#model.elements.keys());
     const key = byte % 2 ? keyFor(this.#map, keys[0] as number) : undefined;
-    const call = nextKey(host, { by: "id", id }, key);
+    const call = nextKey(host, { by: "id", id }, key).then(({ keys }) => keys);
     const isEmpty = names.size === 0;
     const next = await call.catch((error: Error) => error);
     if (next instanceof Error) {

@@ -94,7 +94,7 @@ describe("sizes", () => {
     ["PERCPU_HASH", 4, 32 << 10],
     ["PERCPU_ARRAY", 4, 32 << 10],
     ["ARRAY", 4, 1],
-    ["ARRAY", 4, 1 << 20],
+    ["ARRAY", 4, (1 << 20) - 64],
     ["LPM_TRIE", 260, 256],
     ["LPM_TRIE", 5, 1],
   ] as const)(
@@ -146,6 +146,43 @@ describe("sizes", () => {
     await expectFailure(read(map, keys), "LIMIT_EXCEEDED", "keys");
     const asked = { map: refOf(map), keys: Buffer.concat(keys), count: 4 };
     await expectFailure(takeElements(host, { ...asked, onError: "continue" }), "LIMIT_EXCEEDED");
+  });
+
+  it("takes nothing where the message around the values would be too large", async () => {
+    // 16 values of 64 KiB are 1 MiB, as much as a message may have with all that is in it.
+    const map = makeMap("HASH", { valueSize: 1 << 16, maxEntries: 16 });
+    const keys = Array.from({ length: 16 }, (_, index) => u32(index));
+    const hand = new Hand(map);
+    for (const key of keys) hand.update(key, Buffer.alloc(1 << 16, 7));
+    const asked = { map: refOf(map), keys: Buffer.concat(keys), count: 16 };
+    const call = takeElements(host, { ...asked, onError: "stop" });
+    await expectFailure(call, "LIMIT_EXCEEDED", "keys");
+    expect(hand.contents().size).toBe(16);
+  });
+
+  it("reads as many values as a message holds, though they might all be missing", async () => {
+    const map = makeMap("HASH", { valueSize: 8, maxEntries: 4 });
+    const keys = Array.from({ length: 100_000 }, () => u32(1));
+    new Hand(map).update(u32(1), Buffer.alloc(8, 1));
+    const { failures } = await read(map, keys, { onError: "continue" });
+    expect(failures).toEqual([]);
+  });
+
+  it("changes nothing where a list of all failures would not fit into a message", async () => {
+    const map = makeMap("HASH", { valueSize: 1, maxEntries: 4 });
+    const hand = new Hand(map);
+    hand.update(u32(0), Buffer.of(1));
+    const count = 130_000;
+    const keys = Buffer.alloc(count * 4);
+    for (let index = 0; index < count; index++) keys.writeUInt32LE(index, index * 4);
+    const asked = { map: refOf(map), onError: "continue" } as const;
+    const byKey = { ...asked, keys, count };
+    await expectFailure(takeElements(host, byKey), "LIMIT_EXCEEDED", "keys");
+    await expectFailure(deleteElements(host, byKey), "LIMIT_EXCEEDED", "keys");
+    const elements = { count, keys, values: Buffer.alloc(count, 2) };
+    const update = updateElements(host, { ...asked, elements, mode: "any", lock: false });
+    await expectFailure(update, "LIMIT_EXCEEDED", "elements");
+    expect([...hand.contents().values()]).toEqual(["01"]);
   });
 });
 
@@ -238,10 +275,10 @@ describe("nextKey", () => {
     const hand = new Hand(map);
     for (const [key, value] of range(map.layout, 0, 50)) hand.update(key, value);
     const seen: string[] = [];
-    let key = await nextKey(host, refOf(map));
+    let key = (await nextKey(host, refOf(map))).keys;
     for (let step = 1; step < 50; step++) {
       seen.push(hex(key));
-      key = await nextKey(host, refOf(map), key);
+      key = (await nextKey(host, refOf(map), key)).keys;
     }
     expect([...seen, hex(key)]).toEqual(hand.keys().map(hex));
     await expectFailure(nextKey(host, refOf(map), key), "ELEMENT_NOT_FOUND");

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readdirSync, unlinkSync } from "node:fs";
+import { fstatSync, mkdirSync, openSync, readdirSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -45,6 +45,8 @@ function isAlive(id: number): boolean {
     throw error;
   }
 }
+
+const countFds = () => readdirSync("/proc/self/fd").length;
 
 const filesOf = ({ root }: TestBpffs) => readdirSync(join(root, "bpfmapd")).sort();
 
@@ -223,9 +225,62 @@ describe("a host that starts where another has crashed", () => {
     await expectFailure(holdMap(host, map, { name: "directory" }), "HOLD_EXISTS");
   });
 
+  it("takes over one of two pins of the same name, and closes all that it opened", async () => {
+    const bpffs = testBpffs();
+    mkdirSync(join(bpffs.root, "bpfmapd"));
+    const { fd } = makeMap("HASH");
+    objPin(join(bpffs.root, "bpfmapd", "a"), fd);
+    objPin(join(bpffs.root, "bpfmapd", "a@60000"), makeMap("HASH").fd);
+    const before = countFds();
+    const host = await openHost(bpffs);
+    onTestFinished(() => host.close());
+    expect(host.holds.mapIds()).toHaveLength(1);
+    expect(filesOf(bpffs)).toEqual(["a", "a@60000"]);
+    await host.close();
+    expect(countFds()).toBe(before);
+  });
+
   it("is refused while the other still runs", async () => {
     const { bpffs } = await testHost();
     await expect(openHost(bpffs)).rejects.toThrow(/another bpfmapd keeps its held maps/);
+  });
+});
+
+describe("a host that is closed", () => {
+  it("twice leaves alone what others have opened in between", async () => {
+    const bpffs = testBpffs();
+    const host = await openHost(bpffs);
+    await heldMap(host, "a");
+    await host.close();
+    // The lowest numbers are given out again, among them those that the host had.
+    const others = Array.from({ length: 8 }, () => openSync("/dev/null", "r"));
+    onTestFinished(() => {
+      for (const fd of others) closeFd(fd);
+    });
+    await host.close();
+    for (const fd of others) expect(fstatSync(fd).isCharacterDevice()).toBe(true);
+  });
+
+  it("by several at once is closed once", async () => {
+    const host = await openHost(testBpffs());
+    await Promise.all([host.close(), host.close()]);
+  });
+});
+
+describe("a hold whose pin cannot be removed", () => {
+  it("is tried again when its lease has run out, and the host lives on", async () => {
+    const [failed, expired]: [string[], string[]] = [[], []];
+    const { host, bpffs } = await testHost({
+      onExpiryFailed: (name) => failed.push(name),
+      onLeaseExpired: (name) => expired.push(name),
+    });
+    const id = await heldMap(host, "a", 300);
+    run("mount", "-o", "remount,ro", bpffs.root);
+    await eventually(() => failed.length).toBeGreaterThan(0);
+    expect(isAlive(id)).toBe(true);
+    run("mount", "-o", "remount,rw", bpffs.root);
+    await eventually(() => expired).toEqual(["a"]);
+    await eventually(() => isAlive(id)).toBe(false);
   });
 });
 

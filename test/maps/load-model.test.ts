@@ -113,6 +113,12 @@ function replacedBy(type: Walkable, { map, stream }: Stage): MapModel {
   return model;
 }
 
+/** How many elements the map would have to hold in the end. */
+function elementsAfter(strategy: "merge" | "replace", { model, before, stream }: Stage): number {
+  const names = stream.map(([key]) => model.name(key));
+  return new Set(strategy === "merge" ? [...before.keys(), ...names] : names).size;
+}
+
 const checked = (check: (load: Load) => Promise<void>) =>
   fc.assert(fc.asyncProperty(loads, check), { numRuns: 25 });
 
@@ -154,10 +160,15 @@ describe.each(WALKABLE)("a load into a %s", (type) => {
   });
 
   it.each(["merge", "replace"] as const)(
-    "a dry run of %s tells the same counts and writes nothing",
+    "a dry run of %s tells the same counts, or that there is no room, and writes nothing",
     async (strategy) => {
       await checked(async (asked) => {
         const stage = start(type, asked);
+        if (elementsAfter(strategy, stage) > stage.map.layout.maxEntries) {
+          await expectFailure(load(stage, strategy, true), "MAP_FULL");
+          expect(stage.contents()).toEqual(hexed(stage.before));
+          return;
+        }
         const result = await load(stage, strategy, true);
         const removed = strategy === "replace" ? { removed: removedOf(stage) } : {};
         expect(result).toEqual({ ...countsOf(stage), ...removed, written: 0 });

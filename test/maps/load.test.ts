@@ -221,9 +221,12 @@ describe("maps that refuse a load", () => {
     }
   });
 
-  it("those of kernel objects answer OPERATION_NOT_SUPPORTED", async () => {
-    const map = makeMap("PROG_ARRAY", { valueSize: 4 });
-    await expectFailure(load(map, []), "OPERATION_NOT_SUPPORTED");
+  it("those of kernel objects answer FIELD_INVALID for bytes and for REPLACE", async () => {
+    const map = makeMap("DEVMAP", { valueSize: 4 });
+    const bytes = [{ count: 1, keys: Buffer.alloc(4), values: Buffer.alloc(4) }];
+    await expectFailure(load(map, bytes), "FIELD_INVALID", "elements.values");
+    const replace = load(map, [], { strategy: "replace" });
+    await expectFailure(replace, "FIELD_INVALID", "start.strategy");
   });
 
   it("names the reference at fault as the request does", async () => {

@@ -68,8 +68,11 @@ describe("a reference", () => {
       { by: "held", held: "h" },
     ],
   ] as const)("%o keeps what it names and its boot", (ref, expected) => {
-    expect(toMapRef(create(MapRefSchema, { ref }))).toEqual({ ...expected, bootId: undefined });
-    expect(toMapRef(create(MapRefSchema, { ref, bootId: "b" }))).toEqual({
+    expect(toMapRef(create(MapRefSchema, { ref }), undefined)).toEqual({
+      ...expected,
+      bootId: undefined,
+    });
+    expect(toMapRef(create(MapRefSchema, { ref, bootId: "b" }), undefined)).toEqual({
       ...expected,
       bootId: "b",
     });
@@ -81,8 +84,10 @@ describe("a reference", () => {
         reason: "FIELD_INVALID",
         violations: [expect.objectContaining({ field })],
       });
-    expect(() => toMapRef(undefined)).toThrow(refused("map"));
-    expect(() => toMapRef(create(MapRefSchema), "start.map")).toThrow(refused("start.map"));
+    expect(() => toMapRef(undefined, undefined)).toThrow(refused("map"));
+    expect(() => toMapRef(create(MapRefSchema), undefined, "start.map")).toThrow(
+      refused("start.map"),
+    );
   });
 });
 
@@ -110,6 +115,9 @@ const record: MapRecord = {
   holds: [{ name: "kept" }, { name: "leased", leaseMs: 1500, expiresAtMs: 1_700_000_000_123 }],
   holders: [{ pid: 1, comm: "init" }],
   bootId: "boot",
+  programs: [{ id: 8, name: "prog", type: 6 }],
+  keptObjects: 3,
+  numaNode: 1,
 };
 
 describe("a map", () => {
@@ -158,7 +166,7 @@ describe("a spec", () => {
       innerMapSpec: { ...init, name: "inner" },
       innerMap: mapSeven,
     });
-    expect(toMapSpec(message)).toEqual({
+    expect(toMapSpec(message, undefined)).toEqual({
       ...init,
       innerMapSpec: { ...init, name: "inner", innerMapSpec: undefined, innerMap: undefined },
       innerMap: { by: "id", id: 7, bootId: undefined },
@@ -229,11 +237,12 @@ describe("elements", () => {
 describe("a dump", () => {
   test("without wishes asks for everything, in chunks of 1 MiB", () => {
     const request = create(DumpMapRequestSchema, { map: mapSeven });
-    expect(toDumpRequest(request, 16 * MIB)).toEqual({
+    expect(toDumpRequest(request, 16 * MIB, undefined)).toEqual({
       map: { by: "id", id: 7, bootId: undefined },
       projection: "keys_and_values",
       chunkBytes: MIB,
       room: DUMP_CHUNK_ROOM,
+      reading: { format: "bytes", typing: undefined },
     });
   });
 
@@ -248,7 +257,7 @@ describe("a dump", () => {
       maxElementsPerSecond: 1000,
       progressInterval: { seconds: 1n, nanos: 500_000_000 },
     });
-    expect(toDumpRequest(request, 16 * MIB)).toMatchObject({
+    expect(toDumpRequest(request, 16 * MIB, undefined)).toMatchObject({
       filter: { keyPrefix: bytes(1) },
       projection: "values",
       cpuView: { cpu: 1 },
@@ -261,7 +270,7 @@ describe("a dump", () => {
 
   test("never asks for chunks that are no message any more", () => {
     const request = create(DumpMapRequestSchema, { map: mapSeven, chunkBytes: 4 * MIB });
-    expect(toDumpRequest(request, 65536).chunkBytes).toBe(65536 - DUMP_CHUNK_OVERHEAD);
+    expect(toDumpRequest(request, 65536, undefined).chunkBytes).toBe(65536 - DUMP_CHUNK_OVERHEAD);
   });
 
   const told = (item: DumpItem) => create(DumpMapResponseSchema, dumpMessage(item) as object).kind;
@@ -327,13 +336,17 @@ describe("a load", () => {
   });
 
   test("begins with its start", () => {
-    expect(toLoadStart(start)).toEqual({
+    expect(toLoadStart(start, undefined)).toEqual({
       map: { by: "id", id: 7, bootId: undefined },
       strategy: "replace",
       dryRun: true,
       cpuTarget: { allCpus: true },
     });
-    expect(toLoadChunk(elements)).toEqual({ count: 1, keys: bytes(1), values: bytes(2) });
+    expect(toLoadChunk(elements, undefined)).toEqual({
+      count: 1,
+      keys: bytes(1),
+      values: bytes(2),
+    });
   });
 
   test("is refused where it begins otherwise, or begins twice", () => {
@@ -341,9 +354,9 @@ describe("a load", () => {
       reason: "FIELD_INVALID",
       violations: [expect.objectContaining({ field: "start" })],
     });
-    expect(() => toLoadStart(undefined)).toThrow(refused);
-    expect(() => toLoadStart(elements)).toThrow(refused);
-    expect(() => toLoadChunk(start)).toThrow(refused);
+    expect(() => toLoadStart(undefined, undefined)).toThrow(refused);
+    expect(() => toLoadStart(elements, undefined)).toThrow(refused);
+    expect(() => toLoadChunk(start, undefined)).toThrow(refused);
   });
 
   test("tells what it counted and leaves out what it did not", () => {

@@ -39,7 +39,7 @@ describe.each(["lookupElements", "deleteElements", "takeElements"] as const)("%s
     ["a key and a half", byKeys(rpc, "hash", key(6), 1), keyWrong, "hash"],
     ["a count of 4,294,967,295", byKeys(rpc, "hash", key(4), 0xffffffff), keyWrong, "hash"],
     ["a count of zero", byKeys(rpc, "hash", key(4), 0), invalidField("count")],
-    ["no keys", byKeys(rpc, "hash", key(0), 1), invalidField("keys")],
+    ["no keys", byKeys(rpc, "hash", key(0), 1), invalidField("")],
     [
       "an OnError that is none",
       byKeys(rpc, "hash", key(4), 1, { onError: 9 }),
@@ -180,7 +180,7 @@ describe("other calls", () => {
     ["PushElements with one value as long as two", push("queue", key(16), 1), values, "queue"],
     ["PushElements with a count too large", push("stack", key(8), 2), values, "stack"],
     ["PushElements with a count of zero", push("queue", key(8), 0), invalidField("count")],
-    ["PushElements without values", push("queue", key(0), 1), invalidField("values")],
+    ["PushElements without values", push("queue", key(0), 1), invalidField("")],
     [
       "PushElements to a bloom filter with a value too long",
       push("bloom", key(9), 1),

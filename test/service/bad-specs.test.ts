@@ -235,9 +235,9 @@ describe("CreateMap with initial elements", () => {
       refusal(status.UNIMPLEMENTED, "OPERATION_NOT_SUPPORTED"),
     ],
     [
-      "programs",
+      "bytes for programs",
       create({ ...ARRAY, type: MapType.PROG_ARRAY, valueSize: 4 }, elements(1, 4, 4)),
-      refusal(status.UNIMPLEMENTED, "OPERATION_NOT_SUPPORTED"),
+      invalidField("initial_elements.values"),
     ],
   ];
   it.each(titled(calls))("refuses %s, and leaves no map", (_, call) => stage.expectRefused(call));

@@ -132,18 +132,21 @@ class Work {
 it("has all that was answered, whenever it is killed", async () => {
   const daemon = await startDaemon();
   const rounds: Work[] = [];
-  for (let round = 0; round < 12; round++) {
+  const last = 11;
+  for (let round = 0; round <= last; round++) {
     const work = new Work(daemon.client, round);
     const ended = await work.begin();
     rounds.push(work);
     // Shorter and longer than the first load takes, whose thread has to start.
     await sleep((round * 137) % 500);
+    // Where the host is busy, none of them may have been long enough.
+    const hasLoaded = () => expect(rounds.some(({ loaded }) => loaded > 0)).toBe(true);
+    if (round === last) await vi.waitFor(hasLoaded, { timeout: 60_000, interval: 10 });
     await daemon.kill();
     await ended();
     await daemon.restart();
     for (const before of rounds) await before.expectThere();
   }
   expect(rounds.some(({ held }) => held.size > 3)).toBe(true);
-  expect(rounds.some(({ loaded }) => loaded > 0)).toBe(true);
   expect(daemon.logs.filter(({ level }) => level === "error")).toEqual([]);
-}, 180_000);
+}, 400_000);

@@ -155,8 +155,13 @@ it("clients that vanish do not make the daemon grow", async () => {
   const vanish = async (clients: number) => {
     for (let made = 0; made < clients; made++) {
       const client = connect({ address: `unix:${daemon.socket}` });
-      const dump = client.map({ held: "large" }).dump().chunks();
-      await dump.next();
+      const start = async () => {
+        const dump = client.map({ held: "large" }).dump().chunks();
+        await dump.next();
+        return dump;
+      };
+      // The daemon may still be ending the scans of the clients before.
+      const dump = await vi.waitFor(start, SLOWLY);
       client.close();
       await dump.return?.();
     }

@@ -8,7 +8,8 @@ import { type BpfmapClient, connect } from "@bpfmapd/client";
 import { onTestFinished } from "vitest";
 
 const MAIN = resolve(import.meta.dirname, "../../dist/daemon/main.js");
-const START_TIMEOUT_MS = 30_000;
+/** Longer on machines that are slow, as the guests of test/kernels. */
+const START_TIMEOUT_MS = Number(process.env.BPFMAPD_TEST_START_LIMIT_MS ?? 30_000);
 const STOP_TIMEOUT_MS = 30_000;
 
 export interface DaemonOptions {
@@ -18,6 +19,8 @@ export interface DaemonOptions {
   env?: Readonly<Record<string, string | undefined>>;
   /** What to run the daemon under, such as ["setpriv", "--bounding-set", "-all"]. */
   under?: readonly string[];
+  /** How long it may take to start, in milliseconds; for machines that are slow. */
+  startTimeoutMs?: number;
   /** Log level; "warn" unless given. The line "serving" is printed on every level. */
   logLevel?: string;
   /** Tells whether a line of the log says that it serves, for logs that are no JSON. */
@@ -106,6 +109,10 @@ class DaemonProcess implements TestDaemon {
     });
   }
 
+  get #startTimeoutMs(): number {
+    return this.#options.startTimeoutMs ?? START_TIMEOUT_MS;
+  }
+
   get pid(): number {
     const pid = this.#child?.pid;
     if (pid === undefined) throw new Error("the daemon is not running");
@@ -144,7 +151,7 @@ class DaemonProcess implements TestDaemon {
   async restart(): Promise<void> {
     await this.stop();
     await this.start();
-    await this.client.waitForReady(START_TIMEOUT_MS);
+    await this.client.waitForReady(this.#startTimeoutMs);
   }
 
   async dispose(): Promise<void> {
@@ -181,7 +188,7 @@ class DaemonProcess implements TestDaemon {
         const log = this.logs.slice(from).map((line) => JSON.stringify(line));
         fail(new Error(`the daemon ${what}; its log:\n${log.join("\n")}`));
       };
-      const timer = setTimeout(() => failed("did not start in time"), START_TIMEOUT_MS);
+      const timer = setTimeout(() => failed("did not start in time"), this.#startTimeoutMs);
       child.once("error", (error) => failed(`could not be started: ${error.message}`));
       child.once("close", (code, signal) => failed(`ended with ${code ?? signal}`));
       createInterface({ input: child.stderr as NodeJS.ReadableStream }).on("line", (text) => {

@@ -13,10 +13,11 @@ export interface Certificate {
 
 /** A certificate authority that goes with the test. */
 export interface Authority extends Certificate {
-  issue(name: string): Certificate;
+  /** @param names subject alternative names; for localhost and 127.0.0.1 unless given */
+  issue(name: string, names?: string): Certificate;
 }
 
-/** Makes a new authority; its certificates are for localhost and 127.0.0.1. */
+/** Makes a new authority. */
 export function createAuthority(): Authority {
   const directory = temporaryDirectory();
   const files = (name: string) => ({
@@ -33,11 +34,11 @@ export function createAuthority(): Authority {
   openssl("req", "-x509", ...newKey, ...caOut, "-days", "2", "-subj", "/CN=bpfmapd test CA");
   return {
     ...read("ca"),
-    issue(name) {
+    issue(name, names = "DNS:localhost,IP:127.0.0.1") {
       const { certFile, keyFile } = files(name);
       const request = join(directory, `${name}.csr`);
       const extensions = join(directory, `${name}.ext`);
-      writeFileSync(extensions, "subjectAltName=DNS:localhost,IP:127.0.0.1\n");
+      writeFileSync(extensions, `subjectAltName=${names}\n`);
       openssl("req", ...newKey, "-keyout", keyFile, "-out", request, "-subj", `/CN=${name}`);
       const signer = ["-CA", ca.certFile, "-CAkey", ca.keyFile, "-CAcreateserial"];
       const out = ["-out", certFile, "-days", "2", "-extfile", extensions];

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { onlineCpus, possibleCpus } from "#dist/kernel/index.js";
 
-test("the guest has a possible CPU that is not online", () => {
+test("a guest has a possible CPU that is not online", () => {
   expect(possibleCpus()).toEqual([0, 1, 2]);
   expect(onlineCpus()).toEqual([0, 1]);
 });

@@ -8,6 +8,7 @@ import {
   possibleCpus,
 } from "#dist/kernel/index.js";
 import { layoutOf, type MapLayout } from "#dist/maps/map-layout.js";
+import { CreateFlag } from "#dist/maps/map-spec.js";
 import { MapType } from "#dist/maps/map-type.js";
 import type { ScanTarget } from "#dist/maps/scan/scan-target.js";
 
@@ -47,7 +48,8 @@ export function makeMap(type: keyof typeof MapType, shape: Shape = {}): KernelMa
   onTestFinished(() => closeFd(fd));
   const info = mapInfo(fd);
   const layout = layoutOf(info, possibleCpus());
-  return { fd, id: info.id, layout, target: targetOf(fd, layout, type) };
+  const isMappable = type === "ARRAY" && (info.flags & CreateFlag.MMAPABLE) !== 0;
+  return { fd, id: info.id, layout, target: { ...targetOf(fd, layout, type), isMappable } };
 }
 
 /** What a 6.18 kernel can do with maps of a type, without a capability table. */
@@ -62,12 +64,19 @@ function targetOf(fd: number, layout: MapLayout, type: keyof typeof MapType): Sc
     lookupBatch: true,
     updateBatch: true,
     deleteBatch: !isArray,
+    isMappable: false,
   };
 }
 
 /** The same target on a kernel without batch calls. */
 export function withoutBatches(target: ScanTarget): ScanTarget {
-  return { ...target, lookupBatch: false, updateBatch: false, deleteBatch: false };
+  return {
+    ...target,
+    lookupBatch: false,
+    updateBatch: false,
+    deleteBatch: false,
+    isMappable: false,
+  };
 }
 
 /** Single calls on a map, each of which must succeed; for setting a stage. */
@@ -88,6 +97,12 @@ export class Hand {
   delete(key: Uint8Array): void {
     this.#calls.key.set(key);
     must("delete", this.#calls.delete());
+  }
+
+  deleteIfThere(key: Uint8Array): void {
+    this.#calls.key.set(key);
+    const errno = this.#calls.delete();
+    if (errno !== "ENOENT") must("delete", errno);
   }
 
   /** The value of a key, or undefined. */

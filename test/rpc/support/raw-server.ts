@@ -14,6 +14,7 @@ import { onTestFinished } from "vitest";
 import type { CallRuntime } from "#dist/rpc/adapter/runtime.js";
 import { addService, type ServiceHandlers } from "#dist/rpc/adapter/service.js";
 import { cutStreamInterceptor } from "#dist/rpc/cut-streams.js";
+import { mapServiceRules } from "#dist/rpc/gate/rpc-rules.js";
 import { onHttp2Server } from "#dist/rpc/http2-server.js";
 import { shortenDeadlines } from "#dist/rpc/long-deadlines.js";
 import { validate } from "#dist/rpc/validation.js";
@@ -48,7 +49,7 @@ export async function rawServer(
   };
   const server = new Server({ interceptors: [cutStreamInterceptor] });
   onHttp2Server(server, shortenDeadlines);
-  addService(server, MapService, handlers as Handlers, runtime);
+  addService(server, MapService, handlers as Handlers, mapServiceRules, runtime);
 
   const directory = mkdtempSync(join(tmpdir(), "bpfmapd-rpc-"));
   const socket = join(directory, "socket");
