@@ -3,16 +3,37 @@
 // Arguments: [CASE...]
 import type { Case } from "./cases/case.js";
 import { dumpCases } from "./cases/dump.js";
+import { dumpClientsCases } from "./cases/dump-clients.js";
 import { dumpMemory } from "./cases/dump-memory.js";
+import { goDumpCases } from "./cases/go-dump.js";
+import { goLoadCases } from "./cases/go-load.js";
+import { goLookups } from "./cases/go-lookups.js";
 import { loadCases } from "./cases/load.js";
 import { lookupBesideDump } from "./cases/lookup-beside-dump.js";
+import { records } from "./cases/records.js";
+import { watchCostCases } from "./cases/watch-cost.js";
+import { watchLatency } from "./cases/watch-latency.js";
+import { watchScanCases } from "./cases/watch-scan.js";
 import { Bench } from "./harness/bench.js";
 import { machine } from "./harness/machine.js";
 import { writeReadme } from "./harness/readme.js";
 import { table, writeResults } from "./harness/report.js";
 import type { Row } from "./harness/row.js";
 
-const all: Case[] = [...dumpCases, ...loadCases, lookupBesideDump, dumpMemory];
+const all: Case[] = [
+  ...dumpCases,
+  ...loadCases,
+  goLookups,
+  ...goDumpCases,
+  ...dumpClientsCases,
+  ...goLoadCases,
+  lookupBesideDump,
+  dumpMemory,
+  records,
+  ...watchScanCases,
+  watchLatency,
+  ...watchCostCases,
+];
 
 function chosen(names: string[]): Case[] {
   const unknown = names.filter((name) => !all.some((one) => one.name === name));

@@ -40,7 +40,8 @@ function startClient(bench: Bench, map: BenchMap): Promise<ClientProcess> {
   return ClientProcess.start("dump-client", [bench.daemon.address, `${map.id}`]);
 }
 
-async function dumpTo(client: ClientProcess, map: BenchMap): Promise<number> {
+/** Seconds of a dump to a client that was started for the map. */
+export async function dumpTo(client: ClientProcess, map: BenchMap): Promise<number> {
   const { seconds, elements } = await client.ask<DumpAnswer>({ times: 1 });
   if (elements !== map.maxEntries) throw new Error(`the dump sent ${elements} elements`);
   return seconds;

@@ -4,6 +4,7 @@ import { mkdir, open, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type BpfmapClient, connect } from "@bpfmapd/client";
+import { cpuSecondsOf } from "./cpu-seconds.js";
 import { run } from "./process.js";
 
 const main = fileURLToPath(new URL("../../../dist/daemon/main.js", import.meta.url));
@@ -44,8 +45,22 @@ export class Daemon {
 
   /** Largest resident memory since its start, in MiB. */
   async peakMiB(): Promise<number> {
+    return (await this.statusKiB("VmHWM")) / 1024;
+  }
+
+  /** Resident memory now, in MiB. */
+  async residentMiB(): Promise<number> {
+    return (await this.statusKiB("VmRSS")) / 1024;
+  }
+
+  /** CPU time of all its threads since its start, in seconds. */
+  async cpuSeconds(): Promise<number> {
+    return cpuSecondsOf(this.process);
+  }
+
+  private async statusKiB(field: string): Promise<number> {
     const status = await readFile(`/proc/${this.process.pid}/status`, "utf8");
-    return Number(/^VmHWM:\s*(\d+) kB/m.exec(status)?.[1]) / 1024;
+    return Number(new RegExp(`^${field}:\\s*(\\d+) kB`, "m").exec(status)?.[1]);
   }
 
   /** Ends it and unmounts its bpffs, and so frees every map that it held or pinned. */

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** What a process printed, and how long it lived, from its start to its end. */
@@ -34,16 +35,45 @@ async function collect(stream: NodeJS.ReadableStream | null): Promise<string> {
   return text;
 }
 
+const goPrograms = fileURLToPath(new URL("../go/", import.meta.url));
+
+const python = fileURLToPath(new URL("../../../clients/python/.venv/bin/python", import.meta.url));
+
+/** Where `make bench` puts a program of bench/go. */
+export function goProgram(name: string): string {
+  return join(goPrograms, name);
+}
+
+/** A program that is no Node.js, with Node's channel to a child all the same. */
+function withChannel(program: string, args: string[]): ChildProcess {
+  return spawn(program, args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+}
+
 /**
- * A client in a process of its own (bench/clients): connected when `start` returns,
- * it does its work at each `ask` and answers with one message.
+ * A client in a process of its own (bench/clients, bench/go/client): connected when
+ * `start` returns, it does its work at each `ask` and answers with one message.
  */
 export class ClientProcess {
   private constructor(private readonly child: ChildProcess) {}
 
-  static async start(name: string, args: string[]): Promise<ClientProcess> {
+  static start(name: string, args: string[]): Promise<ClientProcess> {
     const file = fileURLToPath(new URL(`../clients/${name}.js`, import.meta.url));
-    const client = new ClientProcess(fork(file, args));
+    return ClientProcess.of(fork(file, args));
+  }
+
+  /** The Go client. */
+  static startGo(args: string[]): Promise<ClientProcess> {
+    return ClientProcess.of(withChannel(goProgram("client"), args));
+  }
+
+  /** A client in Python, with the package of this checkout. */
+  static startPython(name: string, args: string[]): Promise<ClientProcess> {
+    const file = fileURLToPath(new URL(`../../clients/${name}.py`, import.meta.url));
+    return ClientProcess.of(withChannel(python, [file, ...args]));
+  }
+
+  private static async of(child: ChildProcess): Promise<ClientProcess> {
+    const client = new ClientProcess(child);
     await client.answer();
     return client;
   }

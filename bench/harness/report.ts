@@ -41,7 +41,10 @@ export async function writeResults(rows: Row[], machine: Machine): Promise<strin
 
 /** The unit stands in the names of the medians, as everywhere in the API. */
 function asWritten({ unit, subjectMedian, peerMedian, ...row }: Row): object {
-  return unit === "MiB"
-    ? { ...row, subjectMedianMiB: subjectMedian, peerMedianMiB: peerMedian }
-    : { ...row, subjectMedianSeconds: subjectMedian, peerMedianSeconds: peerMedian };
+  const suffix = unit === "MiB" ? unit : `${unit[0]?.toUpperCase()}${unit.slice(1)}`;
+  return {
+    ...row,
+    [`subjectMedian${suffix}`]: subjectMedian,
+    [`peerMedian${suffix}`]: peerMedian,
+  };
 }

@@ -7,14 +7,17 @@ export interface Row {
   medianRatio: number;
   spread: { min: number; max: number };
   runs: number;
-  /** How many times faster the subject was (peer / subject), or how many times more it took. */
-  meaning: "peer / subject" | "subject / peer";
+  /**
+   * How many times faster the subject was (peer / subject), how many times more it took, or
+   * how much of the bound that the design sets, which then is the peer: up to 1 it holds.
+   */
+  meaning: "peer / subject" | "subject / peer" | "subject / bound";
   unit: Unit;
   subjectMedian: number;
   peerMedian: number;
 }
 
-export type Unit = "seconds" | "MiB";
+export type Unit = "seconds" | "MiB" | "cores" | "bytes" | "scans";
 
 /** What is known of a row before it is measured. */
 export type Question = Pick<Row, "case" | "meaning" | "unit">;
@@ -43,10 +46,35 @@ export function row(
   };
 }
 
+/** The row of a subject beside the most that it may take. */
+export function boundRow(
+  question: Omit<Question, "meaning">,
+  subject: { name: string; amounts: number[] },
+  bound: number,
+): Row {
+  const amounts = subject.amounts.map(() => bound);
+  return row({ ...question, meaning: "subject / bound" }, subject, { name: "bound", amounts });
+}
+
 /** An amount for people. */
 export function amount(number: number, unit: Unit): string {
-  if (unit === "MiB") return `${number.toFixed(0)} MiB`;
-  return number < 0.1 ? `${(number * 1000).toFixed(2)} ms` : `${number.toFixed(2)} s`;
+  switch (unit) {
+    case "MiB":
+      return `${number.toFixed(0)} MiB`;
+    case "cores":
+      return `${number.toFixed(2)} cores`;
+    case "bytes":
+      return `${number.toFixed(1)} bytes`;
+    case "scans":
+      return `${number.toFixed(0)} scans`;
+    case "seconds":
+      return duration(number);
+  }
+}
+
+function duration(seconds: number): string {
+  if (seconds < 0.001) return `${(seconds * 1e6).toPrecision(3)} µs`;
+  return seconds < 0.1 ? `${(seconds * 1000).toFixed(2)} ms` : `${seconds.toPrecision(3)} s`;
 }
 
 function median(numbers: number[]): number {

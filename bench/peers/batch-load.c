@@ -39,7 +39,9 @@ int main(int argc, char **argv)
 	fill((uint32_t *)keys, count, info.key_size / 4, 0x9e3779b1);
 	fill((uint32_t *)values, count, info.value_size / 4, 1);
 	double start = now();
+	double cpu_start = cpu_now();
 	load(fd, &info, count, batch, keys, values);
-	printf("{\"seconds\":%.6f,\"elements\":%u}\n", now() - start, count);
+	printf("{\"seconds\":%.6f,\"cpuSeconds\":%.6f,\"elements\":%u}\n", now() - start,
+	       cpu_now() - cpu_start, count);
 	return 0;
 }

@@ -51,9 +51,19 @@ static inline struct bpf_map_info map_info(int fd)
 	return info;
 }
 
-static inline double now(void)
+static inline double seconds_of(clockid_t clock)
 {
 	struct timespec time;
-	clock_gettime(CLOCK_MONOTONIC, &time);
+	clock_gettime(clock, &time);
 	return time.tv_sec + time.tv_nsec / 1e9;
+}
+
+static inline double now(void)
+{
+	return seconds_of(CLOCK_MONOTONIC);
+}
+
+static inline double cpu_now(void)
+{
+	return seconds_of(CLOCK_PROCESS_CPUTIME_ID);
 }
