@@ -282,12 +282,13 @@ describe("who calls", () => {
       args: ["--socket-mode", "0666", "--socket-directory-mode", "0755"],
     });
     const { daemon } = guarded;
-    execFileSync("chmod", ["0755", daemon.directory]);
+    // Directories above the command line and the socket may be root's alone.
+    const searching = ["--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search"];
     const ask = (...as: string[]) => {
       const ctl = `${import.meta.dirname}/../../dist/cli/main.js`;
       const command = ["--address", `unix:${daemon.socket}`, "-j", "auth", "can-i", "list"];
       try {
-        const run = ["setpriv", ...as, process.execPath, ctl, ...command];
+        const run = ["setpriv", ...as, ...searching, process.execPath, ctl, ...command];
         return JSON.parse(execFileSync(run[0]!, run.slice(1), { encoding: "utf8" }));
       } catch (error) {
         return JSON.parse((error as { stdout: string }).stdout);
