@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, readdirSync, renameSync, unlinkSync } from "node:fs";
+import { renameSync, unlinkSync } from "node:fs";
 import {
   closeFd,
   isMapFd,
@@ -8,8 +8,9 @@ import {
   mapInfo,
   objGet,
   objPin,
-  tryLock,
 } from "../kernel/index.js";
+import { explainShortage } from "./explain.js";
+import { HoldDirectory } from "./hold-directory.js";
 import { holdFileName, parseHoldFileName } from "./hold-file.js";
 import { LeaseClock } from "./lease-clock.js";
 import { MapError } from "./map-error.js";
@@ -58,8 +59,7 @@ const SHORTEST_RETRY_MS = 100;
  * close is destructive for some types (kernel-maps, trap 2).
  */
 export class HoldRegistry {
-  readonly #directory: string;
-  readonly #lock: number;
+  readonly #directory: HoldDirectory;
   readonly #entries = new Map<string, Entry>();
   readonly #namesById = new Map<number, Set<string>>();
   readonly #leases: LeaseClock;
@@ -72,18 +72,10 @@ export class HoldRegistry {
    * @param onUnheld told of each map whose last hold has ended
    */
   constructor(directory: string, events: HoldEvents, onUnheld: (mapId: number) => void = () => {}) {
-    this.#directory = directory;
+    this.#directory = new HoldDirectory(directory);
     this.#events = events;
     this.#onUnheld = onUnheld;
     this.#leases = new LeaseClock((name) => this.#expire(name));
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    this.#lock = openSync(directory, "r");
-    if (!tryLock(this.#lock)) {
-      closeSync(this.#lock);
-      throw new Error(
-        `another bpfmapd keeps its held maps in ${directory}: stop it, or set bpffs.hold_directory to another place`,
-      );
-    }
     this.#adopt();
   }
 
@@ -175,11 +167,11 @@ export class HoldRegistry {
     for (const entry of this.#entries.values()) entry.fd.release();
     this.#entries.clear();
     this.#namesById.clear();
-    closeSync(this.#lock);
+    this.#directory.close();
   }
 
   #adopt(): void {
-    for (const file of readdirSync(this.#directory)) {
+    for (const file of this.#directory.files()) {
       const hold = parseHoldFileName(file);
       // Two files of one name are nothing that the registry makes: the first counts.
       if (!hold || this.has(hold.name)) continue;
@@ -241,13 +233,25 @@ export class HoldRegistry {
     try {
       objPin(this.#path(file), fd);
     } catch (error) {
-      if (!(error instanceof KernelError) || error.errno !== "EEXIST") throw error;
+      if (!(error instanceof KernelError)) throw error;
+      if (error.errno === "ENOENT") {
+        this.#restore();
+        objPin(this.#path(file), fd);
+        return;
+      }
+      if (error.errno !== "EEXIST") throw error;
       throw new MapError(
         "HOLD_EXISTS",
         `something that is no hold of this daemon is at ${this.#path(file)}: remove it, or choose another name`,
         { metadata: { hold: name }, cause: error },
       );
     }
+  }
+
+  /** Pins what is held in a new directory; the pins went with the bpffs that was unmounted. */
+  #restore(): void {
+    this.#directory.restore();
+    for (const { file, fd } of this.#entries.values()) objPin(this.#path(file), fd.fd);
   }
 
   /** Removes a hold's pin; one that somebody has removed by hand is no reason to fail. */
@@ -290,7 +294,7 @@ export class HoldRegistry {
   }
 
   #path(file: string): string {
-    return `${this.#directory}/${file}`;
+    return this.#directory.pathOf(file);
   }
 }
 
@@ -303,7 +307,8 @@ function openPinnedMap(path: string): { fd: SharedFd; info: MapInfo } | undefine
   try {
     fd = objGet(path);
   } catch (error) {
-    if (error instanceof KernelError) return undefined;
+    // A shortage says nothing of what is there: a hold must not be forgotten for it.
+    if (error instanceof KernelError && !explainShortage(error, path)) return undefined;
     throw error;
   }
   if (isMapFd(fd)) return { fd: new SharedFd(fd), info: mapInfo(fd) };

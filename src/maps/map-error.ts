@@ -50,7 +50,8 @@ export type MapErrorReason =
   | "UNAUTHENTICATED"
   | "ACCESS_DENIED"
   | "AUDIT_UNAVAILABLE"
-  | "CALLER_LIMIT_EXCEEDED";
+  | "CALLER_LIMIT_EXCEEDED"
+  | "HOLDS_UNAVAILABLE";
 
 /** A field of the request that breaks a rule. */
 export interface FieldViolation {

@@ -51,4 +51,5 @@ export const statusOfReason: Readonly<Record<MapErrorReason, status>> = {
   ACCESS_DENIED: status.PERMISSION_DENIED,
   AUDIT_UNAVAILABLE: status.UNAVAILABLE,
   CALLER_LIMIT_EXCEEDED: status.RESOURCE_EXHAUSTED,
+  HOLDS_UNAVAILABLE: status.FAILED_PRECONDITION,
 };

@@ -108,6 +108,8 @@ var (
 	ErrAuditUnavailable = reason(bpfmapv1.ErrorReason_ERROR_REASON_AUDIT_UNAVAILABLE, codes.Unavailable, "the audit log cannot be written")
 	// ErrCallerLimitExceeded: the caller takes up more than its limits allow.
 	ErrCallerLimitExceeded = reason(bpfmapv1.ErrorReason_ERROR_REASON_CALLER_LIMIT_EXCEEDED, codes.ResourceExhausted, "a limit of the caller is reached")
+	// ErrHoldsUnavailable: the daemon's directory of holds is on no bpffs any more.
+	ErrHoldsUnavailable = reason(bpfmapv1.ErrorReason_ERROR_REASON_HOLDS_UNAVAILABLE, codes.FailedPrecondition, "the daemon cannot hold maps")
 )
 
 // reasonError is what the variables above hold. An *Error is one of them where it has

@@ -25,6 +25,7 @@ __all__ = [
     "FieldViolation",
     "HoldExists",
     "HoldNotFound",
+    "HoldsUnavailable",
     "InvalidArgument",
     "KernelDenied",
     "KernelError",
@@ -224,6 +225,10 @@ class RingBusy(BpfmapError):
     """Another call of this daemon has the ring."""
 
 
+class HoldsUnavailable(BpfmapError):
+    """The daemon's directory of holds is on no bpffs any more."""
+
+
 class InvalidArgument(BpfmapError, ValueError):
     """INVALID_ARGUMENT: `violations` names what is at fault. Nothing was changed."""
 
@@ -333,6 +338,7 @@ _BY_REASON: Dict[str, _Kind] = {
     "RECORD_TOO_LARGE": (InvalidArgument, _CODE.INVALID_ARGUMENT),
     "RING_FULL": (RingFull, _CODE.RESOURCE_EXHAUSTED),
     "RING_BUSY": (RingBusy, _CODE.FAILED_PRECONDITION),
+    "HOLDS_UNAVAILABLE": (HoldsUnavailable, _CODE.FAILED_PRECONDITION),
     "MAP_CONTENDED": (MapContended, _CODE.ABORTED),
     "KERNEL_MEMORY": (KernelMemory, _CODE.RESOURCE_EXHAUSTED),
     "LIMIT_EXCEEDED": (LimitExceeded, _CODE.RESOURCE_EXHAUSTED),

@@ -151,6 +151,9 @@ const (
 	// bytes or maps than its limits allow; metadata "limit". With a google.rpc.RetryInfo
 	// where it is enough to wait.
 	ErrorReason_ERROR_REASON_CALLER_LIMIT_EXCEEDED ErrorReason = 48
+	// FAILED_PRECONDITION: the daemon's directory of holds is on no bpffs any more, so that
+	// a hold would end with the daemon; metadata "path". Mount the bpffs again.
+	ErrorReason_ERROR_REASON_HOLDS_UNAVAILABLE ErrorReason = 49
 )
 
 // Enum value maps for ErrorReason.
@@ -205,6 +208,7 @@ var (
 		46: "ERROR_REASON_ACCESS_DENIED",
 		47: "ERROR_REASON_AUDIT_UNAVAILABLE",
 		48: "ERROR_REASON_CALLER_LIMIT_EXCEEDED",
+		49: "ERROR_REASON_HOLDS_UNAVAILABLE",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":             0,
@@ -256,6 +260,7 @@ var (
 		"ERROR_REASON_ACCESS_DENIED":           46,
 		"ERROR_REASON_AUDIT_UNAVAILABLE":       47,
 		"ERROR_REASON_CALLER_LIMIT_EXCEEDED":   48,
+		"ERROR_REASON_HOLDS_UNAVAILABLE":       49,
 	}
 )
 
@@ -290,7 +295,7 @@ var File_bpfmap_v1_error_proto protoreflect.FileDescriptor
 
 const file_bpfmap_v1_error_proto_rawDesc = "" +
 	"\n" +
-	"\x15bpfmap/v1/error.proto\x12\tbpfmap.v1*\xf1\f\n" +
+	"\x15bpfmap/v1/error.proto\x12\tbpfmap.v1*\x95\r\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_MAP_NOT_FOUND\x10\x01\x12\x1e\n" +
@@ -341,7 +346,8 @@ const file_bpfmap_v1_error_proto_rawDesc = "" +
 	"\x1cERROR_REASON_UNAUTHENTICATED\x10-\x12\x1e\n" +
 	"\x1aERROR_REASON_ACCESS_DENIED\x10.\x12\"\n" +
 	"\x1eERROR_REASON_AUDIT_UNAVAILABLE\x10/\x12&\n" +
-	"\"ERROR_REASON_CALLER_LIMIT_EXCEEDED\x100B\x9e\x01\n" +
+	"\"ERROR_REASON_CALLER_LIMIT_EXCEEDED\x100\x12\"\n" +
+	"\x1eERROR_REASON_HOLDS_UNAVAILABLE\x101B\x9e\x01\n" +
 	"\rcom.bpfmap.v1B\n" +
 	"ErrorProtoP\x01Z<github.com/bpfmapd/bpfmapd/clients/go/gen/bpfmap/v1;bpfmapv1\xa2\x02\x03BXX\xaa\x02\tBpfmap.V1\xca\x02\tBpfmap\\V1\xe2\x02\x15Bpfmap\\V1\\GPBMetadata\xea\x02\n" +
 	"Bpfmap::V1b\x06proto3"

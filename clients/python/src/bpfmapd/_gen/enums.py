@@ -393,6 +393,10 @@ class ErrorReason(OpenEnum):
     maps than its limits allow; metadata "limit". With a google.rpc.RetryInfo where it is
     enough to wait.
     """
+    HOLDS_UNAVAILABLE = 49
+    """FAILED_PRECONDITION: the daemon's directory of holds is on no bpffs any more, so that a
+    hold would end with the daemon; metadata "path". Mount the bpffs again.
+    """
 
 
 class ByteOrder(OpenEnum):

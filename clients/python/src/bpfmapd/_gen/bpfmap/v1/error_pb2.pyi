@@ -158,6 +158,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     bytes or maps than its limits allow; metadata "limit". With a google.rpc.RetryInfo
     where it is enough to wait.
     """
+    ERROR_REASON_HOLDS_UNAVAILABLE: _ErrorReason.ValueType  # 49
+    """FAILED_PRECONDITION: the daemon's directory of holds is on no bpffs any more, so that
+    a hold would end with the daemon; metadata "path". Mount the bpffs again.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. Every error of the service is a google.rpc.Status with an
@@ -305,5 +309,9 @@ ERROR_REASON_CALLER_LIMIT_EXCEEDED: ErrorReason.ValueType  # 48
 """RESOURCE_EXHAUSTED: the caller has more calls a second, calls at a time, watches,
 bytes or maps than its limits allow; metadata "limit". With a google.rpc.RetryInfo
 where it is enough to wait.
+"""
+ERROR_REASON_HOLDS_UNAVAILABLE: ErrorReason.ValueType  # 49
+"""FAILED_PRECONDITION: the daemon's directory of holds is on no bpffs any more, so that
+a hold would end with the daemon; metadata "path". Mount the bpffs again.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
