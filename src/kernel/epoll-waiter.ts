@@ -117,7 +117,12 @@ export class EpollWaiter {
   #dispatch(): void {
     this.#dispatching = false;
     if (this.#closed) return;
-    const count = check(epollPoll(this.#epoll, this.#events.address, MOST_EVENTS), "epoll_wait");
+    const count = epollPoll(this.#epoll, this.#events.address, MOST_EVENTS);
+    if (count < 0 && errnoName(-count) === "EINTR") {
+      this.#dispatchSoon();
+      return;
+    }
+    check(count, "epoll_wait");
     for (let index = 0; index < count; index++) {
       this.#tell(Number(this.#events.getU64(index * EVENT_SIZE + DATA)));
     }

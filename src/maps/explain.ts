@@ -44,8 +44,40 @@ const ADVICE: Partial<Record<MapErrorReason, string>> = {
     "the kernel refused the daemon; it needs CAP_BPF, and CAP_NET_ADMIN or CAP_SYS_ADMIN for some map types",
 };
 
-function reasonOf(errno: Errno, attempt: Attempt): MapErrorReason {
+/** What an errno says whatever was tried, and what to do. */
+export interface Refusal {
+  readonly reason: MapErrorReason;
+  readonly advice: string;
+}
+
+/** The reason of an errno that means the same whatever was tried. */
+function commonReason(errno: Errno): MapErrorReason | undefined {
   if (isContended(errno)) return "MAP_CONTENDED";
+  switch (errno) {
+    case "EPERM":
+    case "EACCES":
+      return "KERNEL_DENIED";
+    case "ENOMEM":
+      return "KERNEL_MEMORY";
+    case "EMFILE":
+    case "ENFILE":
+      return "FILE_DESCRIPTORS";
+    default:
+      return undefined;
+  }
+}
+
+/** What the kernel's answer says where nothing is known of what was tried. */
+export function refusalOf(errno: Errno): Refusal {
+  const reason = commonReason(errno) ?? "KERNEL_ERROR";
+  return { reason, advice: adviceOf(reason, errno) };
+}
+
+function adviceOf(reason: MapErrorReason, errno: Errno): string {
+  return ADVICE[reason] ?? `the kernel answered ${errno}, which is not expected here`;
+}
+
+function reasonOf(errno: Errno, attempt: Attempt): MapErrorReason {
   switch (errno) {
     case "ENOENT":
       return "ELEMENT_NOT_FOUND";
@@ -61,13 +93,8 @@ function reasonOf(errno: Errno, attempt: Attempt): MapErrorReason {
     case "EPERM":
     case "EACCES":
       return attempt.isFrozen() ? "MAP_FROZEN" : "KERNEL_DENIED";
-    case "ENOMEM":
-      return "KERNEL_MEMORY";
-    case "EMFILE":
-    case "ENFILE":
-      return "FILE_DESCRIPTORS";
     default:
-      return "KERNEL_ERROR";
+      return refusalOf(errno).reason;
   }
 }
 
@@ -89,22 +116,37 @@ export function explain(errno: Errno, attempt: Attempt): MapError {
   }
   const isMissing = operation === DELETE_ELEMENT && isAbsent(errno, type);
   const reason = isMissing ? "ELEMENT_NOT_FOUND" : reasonOf(errno, attempt);
-  const advice = ADVICE[reason] ?? `the kernel answered ${errno}, which is not expected here`;
+  const advice = adviceOf(reason, errno);
   return new MapError(reason, `${map}: cannot ${operation}: ${advice}`, { metadata });
 }
 
 /**
- * The error where a call failed because the process or the host has no file descriptor
- * left, whoever made it: bpf(2), or node:fs. Undefined for anything else.
+ * The error for a system call that failed where nobody expects it: of the kernel floor
+ * whatever it answered, of node:fs where anything may meet with it. Undefined for all else.
  *
  * @param what what was worked on, such as `OpenMap.label` or a path
  */
+export function explainKernelError(thrown: unknown, what: string): MapError | undefined {
+  const isKernelError = thrown instanceof KernelError;
+  const errno = isKernelError ? thrown.errno : (thrown as NodeJS.ErrnoException | null)?.code;
+  if (errno === undefined || !(isKernelError || commonReason(errno))) return undefined;
+  const { reason, advice } = refusalOf(errno);
+  const metadata = { errno, ...(isKernelError && { call: thrown.call }) };
+  return new MapError(reason, `${what}: ${advice}`, { metadata, cause: thrown });
+}
+
+/** What passes by itself, or when something else gives way. */
+const PASSING: ReadonlySet<MapErrorReason> = new Set([
+  "MAP_CONTENDED",
+  "KERNEL_MEMORY",
+  "FILE_DESCRIPTORS",
+]);
+
+/**
+ * As {@link explainKernelError}, where a call failed for want of memory, of file
+ * descriptors or of a lock, so that its failure tells nothing of what it was asked about.
+ */
 export function explainShortage(thrown: unknown, what: string): MapError | undefined {
-  const errno =
-    thrown instanceof KernelError ? thrown.errno : (thrown as NodeJS.ErrnoException | null)?.code;
-  if (errno !== "EMFILE" && errno !== "ENFILE") return undefined;
-  return new MapError("FILE_DESCRIPTORS", `${what}: ${ADVICE.FILE_DESCRIPTORS}`, {
-    metadata: { errno },
-    cause: thrown,
-  });
+  const error = explainKernelError(thrown, what);
+  return error && PASSING.has(error.reason) ? error : undefined;
 }

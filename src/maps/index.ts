@@ -41,7 +41,7 @@ export {
   takeElements,
   updateElements,
 } from "./elements.js";
-export { explain } from "./explain.js";
+export { explain, explainKernelError } from "./explain.js";
 export type { HoldCounts, HoldRequest } from "./hold-registry.js";
 export {
   type CreateMapRequest,

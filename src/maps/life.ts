@@ -4,7 +4,7 @@ import { requireKeyedOperation } from "./element-check.js";
 import { withElements } from "./element-encoder.js";
 import { type ElementsInput, isPlain, type Typing } from "./element-input.js";
 import { writeElements } from "./elements.js";
-import { explainShortage } from "./explain.js";
+import { explainKernelError } from "./explain.js";
 import { freeze } from "./freeze.js";
 import type { HoldRequest } from "./hold-registry.js";
 import { refuseVanishing } from "./kept-objects.js";
@@ -55,7 +55,7 @@ export async function createMap(
     host.kept.drop(map.info.id);
     // Another call may have taken the path or the name since it was looked up.
     const taken = mayReuse(request, error) ? findExisting(host, request) : undefined;
-    if (!taken) throw explainShortage(error, map.label) ?? error;
+    if (!taken) throw explainKernelError(error, map.label) ?? error;
     return reuse(host, request, taken);
   } finally {
     map.close();

@@ -16,6 +16,7 @@ import {
   raiseMemlockIfCharged,
 } from "../kernel/index.js";
 import { CapabilityTable } from "./capability-table.js";
+import { refusalOf } from "./explain.js";
 import { type HoldEvents, HoldRegistry } from "./hold-registry.js";
 import { KeptObjects } from "./kept-objects.js";
 import { MapError } from "./map-error.js";
@@ -242,27 +243,11 @@ function missingOf(capable: ReadonlySet<Capability>): MissingCapability[] {
 }
 
 function explainOpen(error: KernelError, what: string): MapError {
+  const { reason, advice } = refusalOf(error.errno);
+  const isDenied = reason === "KERNEL_DENIED";
+  const text = isDenied
+    ? "the daemon lacks CAP_SYS_ADMIN; hold the map or name its pin instead"
+    : advice;
   const metadata = { errno: error.errno };
-  switch (error.errno) {
-    case "EPERM":
-    case "EACCES":
-      return new MapError(
-        "KERNEL_DENIED",
-        `cannot open ${what}: the daemon lacks CAP_SYS_ADMIN; hold the map or name its pin instead`,
-        { metadata, cause: error },
-      );
-    case "EMFILE":
-    case "ENFILE":
-      return new MapError(
-        "FILE_DESCRIPTORS",
-        `cannot open ${what}: no file descriptor is left; raise LimitNOFILE`,
-        { metadata, cause: error },
-      );
-    default:
-      return new MapError(
-        "KERNEL_ERROR",
-        `cannot open ${what}: the kernel answered ${error.errno}`,
-        { metadata, cause: error },
-      );
-  }
+  return new MapError(reason, `cannot open ${what}: ${text}`, { metadata, cause: error });
 }

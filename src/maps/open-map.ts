@@ -1,5 +1,5 @@
 import { type Errno, type MapInfo, mapFdinfo } from "../kernel/index.js";
-import { explain, explainShortage } from "./explain.js";
+import { explain, explainKernelError } from "./explain.js";
 import { MapError } from "./map-error.js";
 import { layoutOf, type MapLayout } from "./map-layout.js";
 import type { SharedFd } from "./shared-fd.js";
@@ -32,7 +32,7 @@ export class OpenMap {
   /** What was thrown while the map was used: a MapError then names the map. */
   named(thrown: unknown): unknown {
     if (thrown instanceof MapError) return thrown.about(this.label);
-    return explainShortage(thrown, this.label) ?? thrown;
+    return explainKernelError(thrown, this.label) ?? thrown;
   }
 
   /** Whether user space may write the map no longer. */

@@ -9,7 +9,7 @@ import {
   objPin,
   openBeneath,
 } from "../kernel/index.js";
-import { explainShortage } from "./explain.js";
+import { explainKernelError } from "./explain.js";
 import { MapError, type MapErrorReason } from "./map-error.js";
 
 /**
@@ -275,6 +275,6 @@ function explainPathError(error: unknown, path: string, field: string, root: str
         cause: error,
       });
     default:
-      return explainShortage(error, `pin path ${JSON.stringify(path)}`) ?? error;
+      return explainKernelError(error, `pin path ${JSON.stringify(path)}`) ?? error;
   }
 }

@@ -1,5 +1,11 @@
-import { type Capability, effectiveCapabilities, type KernelError } from "../kernel/index.js";
+import {
+  type Capability,
+  type Errno,
+  effectiveCapabilities,
+  type KernelError,
+} from "../kernel/index.js";
 import type { CapabilityTable } from "./capability-table.js";
+import { refusalOf } from "./explain.js";
 import { type FieldViolation, MapError, type MapErrorReason } from "./map-error.js";
 import { CreateFlag, type MapSpec } from "./map-spec.js";
 import { MapType } from "./map-type.js";
@@ -40,12 +46,6 @@ function failureOf(error: KernelError, spec: MapSpec, field: string): Failure {
       return denied(spec);
     case "ENOMEM":
       return outOfMemory(spec, field);
-    case "EMFILE":
-    case "ENFILE":
-      return {
-        reason: "FILE_DESCRIPTORS",
-        text: "no file descriptor is left; raise LimitNOFILE or close some",
-      };
     case "E2BIG":
       return invalid(tooLarge(spec, field));
     case "EINVAL":
@@ -54,11 +54,13 @@ function failureOf(error: KernelError, spec: MapSpec, field: string): Failure {
     case "EOPNOTSUPP":
       return notSupported(spec, field);
     default:
-      return {
-        reason: "KERNEL_ERROR",
-        text: `the kernel answered ${error.errno}, which is not expected here`,
-      };
+      return unspecific(error.errno);
   }
+}
+
+function unspecific(errno: Errno): Failure {
+  const { reason, advice } = refusalOf(errno);
+  return { reason, text: advice };
 }
 
 function invalid(violations: readonly FieldViolation[]): Failure {

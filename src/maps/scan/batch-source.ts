@@ -1,4 +1,5 @@
 import { BatchCalls, type Errno } from "../../kernel/index.js";
+import { MapError } from "../map-error.js";
 import { whileContended } from "../retry.js";
 import type { ElementSource, WalkOptions, WalkStats } from "./element-source.js";
 import { explainFor, type ScanTarget } from "./scan-target.js";
@@ -60,7 +61,7 @@ export class BatchSource implements ElementSource {
       const errno = this.#lookup();
       if (errno === "ENOSPC") {
         // One bucket has more elements than there is room for; the cursor stays before it.
-        if (this.#count === 0) this.#batch.grow(this.#batch.capacity * 2);
+        if (this.#count === 0) this.#grow();
         break;
       }
       if (errno === "ENOENT") this.#ended = true;
@@ -68,6 +69,12 @@ export class BatchSource implements ElementSource {
       this.#count += this.#batch.count;
     }
     return true;
+  }
+
+  #grow(): void {
+    const { capacity } = this.#batch;
+    if (capacity > 2 * this.#target.layout.maxEntries) throw alwaysTooSmall(this.#target);
+    this.#batch.grow(capacity * 2);
   }
 
   /** Reads into what is left of the columns: as much as a call should, if a bucket is not larger. */
@@ -83,4 +90,13 @@ export class BatchSource implements ElementSource {
   release(): void {
     this.#batch.release();
   }
+}
+
+/** A kernel that found no room in more than the map can hold would be asked for ever. */
+function alwaysTooSmall({ label }: ScanTarget): MapError {
+  return new MapError(
+    "KERNEL_ERROR",
+    `${label}: the kernel answers ENOSPC to a read that has room for twice max_entries`,
+    { metadata: { map: label, operation: "read a batch of elements", errno: "ENOSPC" } },
+  );
 }

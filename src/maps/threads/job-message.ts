@@ -1,4 +1,5 @@
 import type { MessagePort, TransferListItem } from "node:worker_threads";
+import { explainKernelError } from "../explain.js";
 import { type FieldViolation, MapError, type MapErrorReason } from "../map-error.js";
 
 /** Outputs, and inputs, that may be on their way or waiting at once. */
@@ -45,7 +46,8 @@ export interface PortableError {
 }
 
 /** Makes an error fit to cross. */
-export function toPortable(error: unknown): PortableError {
+export function toPortable(thrown: unknown): PortableError {
+  const error = explainKernelError(thrown, "a scan") ?? thrown;
   if (error instanceof MapError) {
     const { reason, message, violations, metadata } = error;
     return { reason, message, violations, metadata };

@@ -1,4 +1,5 @@
 import { MessageChannel, Worker } from "node:worker_threads";
+import { refusalOf } from "../explain.js";
 import { MapError } from "../map-error.js";
 import { JobClient } from "./job-client.js";
 import type { JobStart } from "./job-message.js";
@@ -92,7 +93,7 @@ export class ThreadPool {
     worker.unref();
     let cause: unknown;
     worker.on("error", (error) => {
-      cause = error; // "exit" follows
+      cause = explainFailedStart(error) ?? error; // "exit" follows
     });
     worker.on("exit", () => {
       this.#threads.splice(this.#threads.indexOf(thread), 1);
@@ -101,6 +102,21 @@ export class ThreadPool {
     this.#threads.push(thread);
     return thread;
   }
+}
+
+/**
+ * The error of a thread that could not begin. Node tells the errno in its message only, as
+ * in "Worker initialization failure: EMFILE".
+ */
+function explainFailedStart(error: unknown): MapError | undefined {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const errno = code === "ERR_WORKER_INIT_FAILED" ? /: (E[A-Z]+)$/.exec(message)?.[1] : undefined;
+  if (errno === undefined) return undefined;
+  const { reason, advice } = refusalOf(errno);
+  return new MapError(reason, `no thread can be started: ${advice}`, {
+    metadata: { errno },
+    cause: error,
+  });
 }
 
 /** Runs a job that has no outputs to its result. */

@@ -1,6 +1,6 @@
 import type { DescMessage, Message, MessageInitShape } from "@bufbuild/protobuf";
 import { Metadata } from "@grpc/grpc-js";
-import { MapError } from "../../maps/index.js";
+import { explainKernelError, MapError } from "../../maps/index.js";
 import type { CallCourses } from "../call-courses.js";
 import { type CallStatus, errorStatus, StatusError } from "../error-status.js";
 import type { CallGate } from "../gate/call-gate.js";
@@ -40,7 +40,8 @@ export function failureStatus(
   context: CallContext,
   runtime: CallRuntime,
 ): CallStatus | undefined {
-  const error = isAbortError(thrown) ? context.signal.reason : thrown;
+  const ended = isAbortError(thrown) ? context.signal.reason : thrown;
+  const error = explainKernelError(ended, context.rpc) ?? ended;
   if (error instanceof CallEnded) return undefined;
   if (error instanceof StatusError) {
     return { code: error.code, details: error.message, metadata: new Metadata() };
