@@ -60,6 +60,11 @@ func TestAWatchSurvivesTenRestartsAndDroppedPacketsAndLeavesNothingBehind(t *tes
 	must(t, err)
 	seen, stop := following(t, watched, fast())
 	want := map[uint32]uint64{}
+	defer func() {
+		if t.Failed() {
+			t.Logf("the map should hold %v; the watch: %s", want, seen.describe())
+		}
+	}()
 	agree := func() bool { return maps.Equal(seen.holds(), want) }
 	put := func(key uint32) {
 		must(t, near.WaitReady(ctx))

@@ -50,6 +50,13 @@ func (m *mirror) holds() map[uint32]uint64 {
 	return maps.Clone(m.elements)
 }
 
+// describe tells all that was seen, for what failed.
+func (m *mirror) describe() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return fmt.Sprintf("holds %v, had %d snapshots, resyncs %v, events %v", m.elements, m.synced, m.resyncs, m.kinds)
+}
+
 // waitFor waits until a condition holds.
 func waitFor(tb testing.TB, what string, condition func() bool) {
 	tb.Helper()
