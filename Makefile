@@ -21,7 +21,8 @@ test: build                        ## run all tests on real kernel maps
 
 test-node: build $(VENV)/.installed ## run the tests of the daemon and the command line, conformance and examples
 	scripts/require-root.sh "make test-node"
-	scripts/install-packages.sh bpftool clang libbpf-dev libc-headers openssl python3 systemd-analyze xdp-tools
+	scripts/install-packages.sh bpftool clang faketime libbpf-dev libc-headers openssl python3 \
+	  strace systemd-analyze xdp-tools
 	scripts/install-grpcurl.sh
 	scripts/install-go.sh
 	$(NPX) vitest run
