@@ -59,6 +59,8 @@ func TestAWatchSurvivesTenRestartsAndDroppedPacketsAndLeavesNothingBehind(t *tes
 	watched, err := bpfmap.OpenMap[uint32, uint64](ctx, far, m.Ref(), nil)
 	must(t, err)
 	seen, stop := following(t, watched, fast())
+	// A first call that fails ends the watch: it may have a wrong address.
+	waitFor(t, "the watch has begun", func() bool { seen.mu.Lock(); defer seen.mu.Unlock(); return seen.synced > 0 })
 	want := map[uint32]uint64{}
 	defer func() {
 		if t.Failed() {
