@@ -5,11 +5,12 @@ NPX := npx --no-install
 VENV := clients/python/.venv
 PYTHON_CLIENT := $(VENV)/bin/python
 KERNELS ?= 6.1 6.12
+MINUTES ?= 60
 
 # Where scripts/install-go.sh puts Go, if it has to.
 export PATH := $(CURDIR)/test/.cache/go/bin:$(PATH)
 
-.PHONY: build test test-node test-go test-python test-kernels kernel-shell demo bench \
+.PHONY: build test test-node test-go test-python test-kernels kernel-shell soak demo bench \
   bench-python lint lint-python generate fresh audit sbom clean
 .DEFAULT_GOAL := build
 
@@ -49,6 +50,10 @@ kernel-shell: build                ## a shell on one of these kernels; KERNELS=6
 	scripts/require-root.sh "make kernel-shell"
 	scripts/install-packages.sh bpftool qemu busybox-static cpio
 	scripts/kernels/test.sh --shell $(KERNELS)
+
+soak: build                        ## mixed load, restarts and cuts for MINUTES=60
+	scripts/require-root.sh "make soak"
+	BPFMAPD_SOAK_MINUTES=$(MINUTES) $(NPX) vitest run test/soak
 
 demo: build                        ## walk through the command line, then a million elements
 	scripts/require-root.sh "make demo"
