@@ -177,9 +177,10 @@ function childOf(directoryFd: number, name: string): string {
 }
 
 function inRoot<T>(root: string, use: (rootFd: number) => T): T {
-  if (!isBpffs(root)) throw new NotBpffs();
   const rootFd = openSync(root, "r");
   try {
+    // Of what was opened: the path may come to name something else.
+    if (!isBpffs(`/proc/self/fd/${rootFd}`)) throw new NotBpffs();
     return use(rootFd);
   } finally {
     closeSync(rootFd);
