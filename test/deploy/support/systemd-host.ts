@@ -30,6 +30,7 @@ const DROP_IN = `[Service]
 ExecStart=
 ExecStart=/run/code/node /run/code/repository/dist/daemon/main.js serve
 StandardError=append:LOG
+Environment=BPFMAPD_AUDIT_FILE=/var/log/bpfmapd/audit.jsonl
 WatchdogSec=20
 TimeoutStopSec=5
 `;
@@ -38,6 +39,7 @@ TimeoutStopSec=5
 const BOOT = `
 set -e
 mount -t tmpfs tmpfs /run
+mount -t tmpfs tmpfs /var/log
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mount -t bpf bpf /sys/fs/bpf
 mkdir -p /run/code/repository
