@@ -1,4 +1,4 @@
-import { setPriority } from "node:os";
+import { getPriority, setPriority } from "node:os";
 import { serveJobs } from "../threads/serve-jobs.js";
 import { clearJob } from "./clear-job.js";
 import { countJob } from "./count-job.js";
@@ -13,5 +13,6 @@ import { writeJob } from "./write-job.js";
 const NICENESS = 5;
 
 /* Entry of a scan thread. */
-setPriority(NICENESS);
+// A daemon may have been started lower, and raising one needs a capability.
+setPriority(Math.max(NICENESS, getPriority()));
 serveJobs({ dump: dumpJob, count: countJob, clear: clearJob, load: loadJob, write: writeJob });

@@ -67,6 +67,11 @@ export function fromPortable(error: PortableError): MapError {
   return new MapError(error.reason, error.message, {
     violations: error.violations,
     metadata: error.metadata,
-    cause: error.stack,
+    cause: error.stack === undefined ? undefined : causeOf(error.stack),
   });
+}
+
+/** What failed in the other thread, as an error: the log tells no cause that is none. */
+function causeOf(stack: string): Error {
+  return Object.assign(new Error(stack.split("\n", 1)[0]), { stack });
 }

@@ -59,7 +59,9 @@ describe("a job", () => {
   it("that fails by a defect answers INTERNAL, and hides what it was", async () => {
     const error = await expectFailure(result("fail"), "INTERNAL");
     expect(error.message).not.toContain("a defect");
-    expect(String(error.cause)).toContain("TypeError: a defect");
+    // An error, as the log tells causes of no other kind.
+    expect(error.cause).toBeInstanceOf(Error);
+    expect((error.cause as Error).stack).toMatch(/^TypeError: a defect\n +at /);
     expect(await result("sum", {}, never(), streamOf([1, 2]))).toBe(3);
   });
 });
