@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import { MapHost } from "../maps/index.js";
 import { RecordHub } from "../records/index.js";
-import { type AuditOptions, RpcServer } from "../rpc/index.js";
+import { type AuditOptions, RpcServer, takeLibraryLog } from "../rpc/index.js";
 import { WatchHub, type WatchObserver } from "../watch/index.js";
 import { type Access, openAccess } from "./access.js";
 import { openAudit } from "./audit.js";
@@ -36,6 +36,7 @@ export class Daemon {
 
   /** Starts to serve. Throws a StartError where it cannot. */
   static async start(config: Config, version: string, log: Logger): Promise<Daemon> {
+    takeLibraryLog(log);
     const listeners = await Listeners.open(config.listen, log);
     try {
       const host = await openHost(config, log);

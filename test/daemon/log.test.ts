@@ -2,6 +2,7 @@ import { connect } from "@bpfmapd/client";
 import { status } from "@grpc/grpc-js";
 import { describe, expect, test } from "vitest";
 import { tokenIssuer } from "../access/support/tokens.js";
+import { frames, RawConnection } from "../service/support/raw-grpc.js";
 import { startDaemon } from "../support/daemon.js";
 import { policyFile } from "../support/policy.js";
 
@@ -42,6 +43,19 @@ describe("the log", () => {
         details: expect.stringContaining("1000000000"),
       },
     ]);
+  });
+
+  test("has no lines of other forms, whatever headers a client sends", async () => {
+    const { logs, socket } = await startDaemon({ logLevel: "debug" });
+    const connection = await RawConnection.open(socket);
+    const headers = { "x-odd": "\xff\xfe", "x-request-id": '"}\tforged' };
+    await connection.call("bpfmap.v1.HostService/GetHost", frames(new Uint8Array(0)), headers);
+    connection.destroy();
+    await waitForLog(logs, "request");
+    expect(logs.filter(({ level }) => level === undefined)).toEqual([]);
+    expect(logs).toContainEqual(
+      expect.objectContaining({ msg: "grpc-js", text: expect.stringContaining("x-odd") }),
+    );
   });
 
   test("tells the address of a TCP peer, though it is gone already", async () => {

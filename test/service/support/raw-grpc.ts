@@ -1,5 +1,11 @@
 import { once } from "node:events";
-import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect,
+  constants,
+  type OutgoingHttpHeaders,
+} from "node:http2";
 import { connect as connectSocket } from "node:net";
 
 /** How a call ended. */
@@ -7,6 +13,12 @@ export interface Outcome {
   /** The gRPC status; undefined where the stream was cut without one. */
   readonly status: number | undefined;
   readonly message: string;
+  /** The status with its details, a serialized google.rpc.Status, where there are any. */
+  readonly details: Buffer | undefined;
+  /** The status of HTTP; undefined where there was no answer at all. */
+  readonly http: number | undefined;
+  /** The code of RST_STREAM with which the stream ended, 0 for none. */
+  readonly rstCode: number;
   /** Bytes of the answer, frames and all. */
   readonly body: Buffer;
 }
@@ -30,19 +42,20 @@ export class RawConnection {
     return new RawConnection(session);
   }
 
-  /** Starts a call; the request is still to be sent. */
-  start(rpc: string): ClientHttp2Stream {
+  /** Starts a call; the request is still to be sent. Headers that are undefined are left out. */
+  start(rpc: string, headers: OutgoingHttpHeaders = {}): ClientHttp2Stream {
     return this.#session.request({
       ":method": "POST",
       ":path": `/${rpc}`,
       "content-type": "application/grpc",
       te: "trailers",
+      ...headers,
     });
   }
 
   /** Sends a body as it is and waits for the end of the call. */
-  call(rpc: string, body: Uint8Array): Promise<Outcome> {
-    const stream = this.start(rpc);
+  call(rpc: string, body: Uint8Array, headers?: OutgoingHttpHeaders): Promise<Outcome> {
+    const stream = this.start(rpc, headers);
     const ended = outcomeOf(stream);
     stream.end(body);
     return ended;
@@ -75,13 +88,23 @@ export function outcomeOf(stream: ClientHttp2Stream): Promise<Outcome> {
     stream.on("error", () => {}); // "close" follows
     stream.on("close", () => {
       const status = headers["grpc-status"];
+      const details = headers["grpc-status-details-bin"];
+      const http = headers[":status"];
       resolve({
         status: status === undefined ? undefined : Number(status),
         message: decodeURIComponent(String(headers["grpc-message"] ?? "")),
+        details: details === undefined ? undefined : Buffer.from(String(details), "base64"),
+        http: http === undefined ? undefined : Number(http),
+        rstCode: stream.rstCode ?? 0,
         body: Buffer.concat(parts),
       });
     });
   });
+}
+
+/** Cancels a call as a client does that wants no more of it. */
+export function cancel(stream: ClientHttp2Stream): void {
+  stream.close(constants.NGHTTP2_CANCEL);
 }
 
 /** Messages with their gRPC frames around them. */
@@ -93,6 +116,19 @@ export function frames(...messages: readonly Uint8Array[]): Buffer {
       return [prefix, message];
     }),
   );
+}
+
+/** The whole messages of a body of gRPC frames. */
+export function messagesOf(body: Buffer): Buffer[] {
+  const messages: Buffer[] = [];
+  let at = 0;
+  while (body.length - at >= 5) {
+    const end = at + 5 + body.readUInt32BE(at + 1);
+    if (end > body.length) break;
+    messages.push(body.subarray(at + 5, end));
+    at = end;
+  }
+  return messages;
 }
 
 /** Makes calls, at most `width` of them at a time. */
