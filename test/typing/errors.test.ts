@@ -1,4 +1,4 @@
-import type { BpfmapClient, BpfmapError } from "@bpfmapd/client";
+import { type BpfmapClient, type BpfmapError, status } from "@bpfmapd/client";
 import { Format, MapType } from "@bpfmapd/client/proto";
 import { beforeAll, describe, expect, test } from "vitest";
 import { startDaemon, type TestDaemon } from "../support/daemon.js";
@@ -249,5 +249,8 @@ describe("types that cannot be used are refused", () => {
       client.maps.lookupElements({ ...lookup, map: refOf("hits"), typing }),
     );
     expect(error).toMatchObject({ reason });
+    if (error.code === status.INVALID_ARGUMENT) {
+      expect(error.violations[0]?.field).toMatch(/^typing/);
+    }
   });
 });

@@ -69,19 +69,15 @@ function shapeOf(map: OpenMap, { btf }: MapTypes, id: number): TypeShape | undef
   return shape;
 }
 
-/** Does work on BTF, whose defects are those of what the client named. */
-function readable<T>(map: OpenMap, work: () => T): T {
+/** Does work on BTF, whose defects are those of what the client named, or could name instead. */
+function readable<T>(map: OpenMap, work: () => T, field = "typing"): T {
   try {
     return work();
   } catch (error) {
     if (!(error instanceof BtfError)) throw error;
-    throw new MapError(
-      "TYPE_NOT_FOUND",
-      `${map.label}: its types cannot be used: ${error.message}`,
-      {
-        cause: error,
-      },
-    );
+    const description = `${map.label}: its types cannot be used: ${error.message}`;
+    const violations = [{ field, description }];
+    throw new MapError("TYPE_NOT_FOUND", description, { violations, cause: error });
   }
 }
 
@@ -152,7 +148,7 @@ function sourceOf(
       throw notThere(`${field}.program`, "the program has no BTF");
     }
     case "kernel": {
-      const btf = readable(map, () => host.btf.byName(source.name));
+      const btf = readable(map, () => host.btf.byName(source.name), `${field}.kernel`);
       if (btf) return { btf, source: source.name };
       throw notThere(`${field}.kernel`, `the kernel has no BTF of ${JSON.stringify(source.name)}`);
     }
@@ -203,7 +199,9 @@ function checkSize(
   const name = btfTypeName(btf, id);
   const given = size === undefined ? `${name} is no data` : `${name} has ${size} bytes`;
   if (field === "") {
-    throw new MapError("TYPE_SIZE_MISMATCH", `${map.label}: ${given}, the map has ${wanted}`);
+    const description = `${map.label}: ${given}, the map has ${wanted}`;
+    const violations = [{ field: "typing", description }];
+    throw new MapError("TYPE_SIZE_MISMATCH", description, { violations });
   }
   throw fieldError("TYPE_SIZE_MISMATCH", field, `${given}, ${map.label} has ${wanted}`);
 }
