@@ -154,8 +154,14 @@ export async function updateElements(
 }
 
 function checkMode(map: OpenMap, mode: UpdateMode): void {
-  if (mode === "any" || !objectValuesOf(map.info.type)?.anyOnly) return;
-  throw fieldError("FIELD_INVALID", "mode", `the kernel writes ${map.label} with ANY only`);
+  const { type } = map.info;
+  const refuse = (why: string) => {
+    throw fieldError("FIELD_INVALID", "mode", `the kernel writes ${map.label} ${why}`);
+  };
+  if (mode !== "any" && objectValuesOf(type)?.anyOnly) refuse("with ANY only");
+  if (mode === "noexist" && factsOf(type)?.addedByKernel) {
+    refuse("with ANY and EXIST only: it adds each element itself, where a program is attached");
+  }
 }
 
 /** Writes elements that have been checked. */

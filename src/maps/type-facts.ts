@@ -50,6 +50,8 @@ export interface TypeFacts {
   readonly btf: "none" | "object" | "types";
   /** Whether the kernel answers EINVAL to the deletion of an element that is not there. */
   readonly emptyDeleteIsEinval: boolean;
+  /** Whether the kernel adds elements by itself, so that no update can (BPF_NOEXIST). */
+  readonly addedByKernel: boolean;
   readonly valueLimit: ValueLimit;
   /** What a process needs beside CAP_BPF to create a map of the type. */
   readonly capability: Capability;
@@ -72,6 +74,7 @@ const ORDINARY: Omit<TypeFacts, "type" | "name"> = {
   hasInnerMap: false,
   btf: "none",
   emptyDeleteIsEinval: false,
+  addedByKernel: false,
   valueLimit: "check",
   capability: "CAP_BPF",
   notes: "",
@@ -93,6 +96,7 @@ const LOCAL_STORAGE = {
 const CGROUP_STORAGE = {
   keySize: either(16, 8),
   maxEntries: "zero",
+  addedByKernel: true,
   valueLimit: "creation",
 } as const;
 

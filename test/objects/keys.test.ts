@@ -227,6 +227,16 @@ describe.each([
     await expect(map.handle.clear()).rejects.toMatchObject({ reason: "OPERATION_NOT_SUPPORTED" });
   });
 
+  it("refuses to add what only the kernel adds", async () => {
+    const { map, key } = await attached();
+    const value = Buffer.alloc(map.info.valueStride);
+    await update(map, [key], value, UpdateMode.EXIST);
+    await expect(update(map, [key], value, UpdateMode.NOEXIST)).rejects.toMatchObject({
+      reason: "FIELD_INVALID",
+      violations: [{ field: "mode" }],
+    });
+  });
+
   it("has nothing for a cgroup without such a program", async () => {
     const map = await makeObjectMap(daemon, { type, keySize, valueSize: 8, maxEntries: 0 });
     const cgroup = { ref: { case: "path" as const, value: makeCgroup().path } };
