@@ -74,6 +74,19 @@ describe.each([
     expect(method?.input.field.map?.proto.options?.$unknown?.map(({ no }) => no)).toEqual([1159]);
   });
 
+  test("answers a question that has fields unknown to it, nested as deep as can be", async () => {
+    const [open, close] = [Buffer.of(0x7b), Buffer.of(0x7c)]; // a group with the number 15
+    const groups = [...Array(99).fill(open), ...Array(99).fill(close)];
+    const path = `/${service.typeName}/ServerReflectionInfo`;
+    const call = client.makeBidiStreamRequest<Buffer, Buffer>(path, passThrough, passThrough);
+    const question = { host: "h", messageRequest: { case: "listServices", value: "" } } as const;
+    call.write(Buffer.concat([encoded(ServerReflectionRequestSchema, question), ...groups]));
+    call.end();
+    const answers = [];
+    for await (const bytes of call) answers.push(fromBinary(ServerReflectionResponseSchema, bytes));
+    expect(answers).toMatchObject([{ originalRequest: question, validHost: "h" }]);
+  });
+
   test("answers each question in order, what it does not know too", async () => {
     const answers = await ask(service, [
       { case: "fileByFilename", value: "bpfmap/v1/map.proto" },

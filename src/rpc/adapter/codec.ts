@@ -26,6 +26,12 @@ export class Undecodable {
 }
 
 /**
+ * Fields that the daemon does not know are not kept: nothing looks at them, and sent back
+ * inside an answer, as reflection does, they would nest deeper than a client decodes.
+ */
+const READ = { readUnknownFields: false };
+
+/**
  * Decodes a request. It never throws: grpc-js answers INTERNAL for a deserializer that
  * does, though it is the client's bytes that are at fault.
  */
@@ -33,7 +39,7 @@ export function decode(schema: DescMessage, bytes: Buffer): Message | Undecodabl
   // A plain view, since byte fields become views of the same class as what they come from.
   const view = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   try {
-    return fromBinary(schema, view);
+    return fromBinary(schema, view, READ);
   } catch (cause) {
     return new Undecodable(schema, cause);
   }
