@@ -32,6 +32,11 @@ export function callStatusInterceptor(
       sent ??= explain(given, maxMessageBytes);
       sendStatus(sent);
     };
+    const sendMessage = call.sendMessage.bind(call);
+    call.sendMessage = (message, done) => {
+      // grpc-js would write behind the end of the stream, which then never gets its status.
+      if (sent === undefined) sendMessage(message, done);
+    };
     if (courses) observe(method.path.slice(1), call, () => sent, courses);
     return call as ServerInterceptingCall;
   };
