@@ -35,11 +35,56 @@ export const cutStreamInterceptor: ServerInterceptor = (method, call) => {
 function whenWhole(stream: ServerHttp2Stream, ended: () => void): void {
   const { session } = stream;
   if (isCut(stream) || !isOpen(session)) return;
-  const sent = session.ping((error) => {
-    if (error === null && !isCut(stream)) ended();
+  pingsOf(session).afterNext(() => {
+    if (!isCut(stream)) ended();
   });
-  // Node allows ten pings at a time on a connection.
-  if (!sent) setTimeout(() => whenWhole(stream, ended), PING_RETRY_MS);
+}
+
+/**
+ * One ping after the other on a connection, each for all that asked before it left: a peer
+ * that answers none, whatever it asks for, then costs one that is under way.
+ */
+class Pings {
+  readonly #session: ServerHttp2Session;
+  #asked: (() => void)[] = [];
+  #isOut = false;
+
+  constructor(session: ServerHttp2Session) {
+    this.#session = session;
+  }
+
+  /** Calls back when a ping has come back that leaves from now on. */
+  afterNext(answered: () => void): void {
+    this.#asked.push(answered);
+    if (!this.#isOut) this.#send();
+  }
+
+  #send(): void {
+    if (!isOpen(this.#session)) return;
+    const asked = this.#asked;
+    this.#isOut = true;
+    const isSent = this.#session.ping((error) => {
+      this.#isOut = false;
+      if (error !== null) return;
+      for (const answered of asked) answered();
+      if (this.#asked.length > 0) this.#send();
+    });
+    if (isSent) {
+      this.#asked = [];
+      return;
+    }
+    // Node allows ten pings at a time on a connection, and others may have sent them.
+    this.#isOut = true;
+    setTimeout(() => this.#send(), PING_RETRY_MS);
+  }
+}
+
+const pings = new WeakMap<ServerHttp2Session, Pings>();
+
+function pingsOf(session: ServerHttp2Session): Pings {
+  const known = pings.get(session) ?? new Pings(session);
+  pings.set(session, known);
+  return known;
 }
 
 function isCut(stream: ServerHttp2Stream): boolean {

@@ -8,6 +8,8 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { type Client, type ClientWritableStream, status } from "@grpc/grpc-js";
 import { describe, expect, test, vi } from "vitest";
 import { MapError } from "#dist/maps/index.js";
+import { RawHttp2, call as rawCall } from "../fuzz/support/http2-wire.js";
+import { frames } from "../service/support/raw-grpc.js";
 import { deferred } from "./support/deferred.js";
 import { failureOf } from "./support/failure.js";
 import { type Http2Call, http2Call } from "./support/http2-call.js";
@@ -55,6 +57,36 @@ describe("a client stream", () => {
     for (const message of [start, chunk, chunk]) call.write(message);
     call.end();
     expect(await answer).toMatchObject({ received: 3n });
+  });
+
+  test("is answered beside others that end at the same time", async () => {
+    const { client } = await rawServer({
+      async loadMap(requests) {
+        let received = 0n;
+        for await (const _ of requests) received++;
+        return { received };
+      },
+    });
+    const loads = Array.from({ length: 50 }, () => load(client));
+    for (const { call } of loads) call.end(start);
+    for (const { answer } of loads) expect(await answer).toMatchObject({ received: 1n });
+  });
+
+  test("asks a peer that does not answer no more than once whether it is whole", async () => {
+    const { socket } = await rawServer({
+      async loadMap(requests) {
+        for await (const _ of requests);
+        return {};
+      },
+    });
+    const peer = await RawHttp2.open(socket);
+    for (let index = 0; index < 50; index++) {
+      await peer.write(rawCall(2 * index + 1, rpcPath("LoadMap").slice(1), frames(start)));
+    }
+    await vi.waitFor(() => expect(peer.pings).toBeGreaterThan(0));
+    for (let round = 0; round < 10; round++) await peer.ping(`round ${round}.`);
+    expect(peer.pings).toBe(1);
+    peer.destroy();
   });
 
   test("answers at once where the handler has seen enough", async () => {
