@@ -37,7 +37,7 @@ export class Daemon {
   /** Starts to serve. Throws a StartError where it cannot. */
   static async start(config: Config, version: string, log: Logger): Promise<Daemon> {
     takeLibraryLog(log);
-    const listeners = await Listeners.open(config.listen, log);
+    const listeners = await Listeners.open(config.listen, config.limits.handshake_timeout_ms, log);
     try {
       const host = await openHost(config, log);
       tellMissingCapabilities(host, log);
@@ -54,6 +54,7 @@ export class Daemon {
         records,
         version,
         maxMessageBytes,
+        handshakeTimeoutMs: config.limits.handshake_timeout_ms,
         log,
         access: access.control,
         audit,

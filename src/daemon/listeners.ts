@@ -25,15 +25,23 @@ export class Listeners {
   readonly #waiting = new Set<Arrival>();
   #serve: Serve | undefined;
 
-  /** Listens everywhere, or nowhere: throws a StartError then. */
-  static async open(config: Config["listen"], log: Logger): Promise<Listeners> {
+  /**
+   * Listens everywhere, or nowhere: throws a StartError then.
+   *
+   * @param handshakeTimeoutMs how long TLS may take
+   */
+  static async open(
+    config: Config["listen"],
+    handshakeTimeoutMs: number,
+    log: Logger,
+  ): Promise<Listeners> {
     const listeners = new Listeners();
     const take = (peerOf: PeerOf) => (socket: Socket) => listeners.#take({ socket, peerOf }, log);
     try {
       const unix = await listenOwnUnix(config.unix, take(unixPeer));
       listeners.#add(unix, `unix:${config.unix.path}`, log);
       for (const tcp of config.tcp) {
-        const server = await listenTcp(tcp, take(tcpPeer), log);
+        const server = await listenTcp(tcp, take(tcpPeer), log, handshakeTimeoutMs);
         listeners.#add(server, tellAddress(server.address() as AddressInfo), log);
       }
       return listeners;

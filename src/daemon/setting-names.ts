@@ -87,6 +87,11 @@ export const settingNames: readonly SettingName[] = [
     help: "largest message that is accepted or sent",
   },
   {
+    path: ["limits", "handshake_timeout_ms"],
+    flag: "--handshake-timeout-ms <number>",
+    help: "milliseconds that a connection has to begin with TLS and HTTP/2",
+  },
+  {
     path: ["limits", "dedup_memory_bytes"],
     flag: "--dedup-memory-bytes <size>",
     help: "memory of one scan for telling duplicates",

@@ -18,6 +18,7 @@ import { ExitCode, StartError } from "./exit-code.js";
 import type { TcpListenerSettings } from "./settings.js";
 import { parseTcpAddress, type TcpAddress } from "./tcp-address.js";
 
+/** How long TLS may take where nothing else is said. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 
 /**
@@ -33,13 +34,14 @@ export async function listenTcp(
   settings: TcpListenerSettings,
   onConnection: (socket: Socket | TLSSocket) => void,
   log: Logger,
+  handshakeTimeoutMs = HANDSHAKE_TIMEOUT_MS,
 ): Promise<Server> {
   const address = parseTcpAddress(settings.address) as TcpAddress;
   const options = { keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS, noDelay: true };
   if (settings.tls === undefined) {
     return listen(createNetServer(options, onConnection), address, settings.address);
   }
-  const server = tlsServer(settings.tls, options, onConnection, log);
+  const server = tlsServer(settings.tls, { ...options, handshakeTimeoutMs }, onConnection, log);
   server.on("tlsClientError", (error, socket) => {
     log.info({ peer: socket.remoteAddress, err: error.message }, "TLS handshake failed");
     socket.destroy();
@@ -50,7 +52,7 @@ export async function listenTcp(
 /** Its certificates are read again when their files change: connections that come then get the new. */
 function tlsServer(
   tls: TlsSettings,
-  options: ServerOpts,
+  { handshakeTimeoutMs, ...options }: ServerOpts & { readonly handshakeTimeoutMs: number },
   onConnection: (socket: TLSSocket) => void,
   log: Logger,
 ): TlsServer {
@@ -62,7 +64,7 @@ function tlsServer(
       ...certificates.value,
       // gRPC clients insist that HTTP/2 is agreed on.
       ALPNProtocols: ["h2"],
-      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+      handshakeTimeout: handshakeTimeoutMs,
       requestCert: wantsClients,
       rejectUnauthorized: wantsClients,
     },

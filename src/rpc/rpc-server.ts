@@ -26,6 +26,7 @@ import { shortenDeadlines } from "./long-deadlines.js";
 import { pipelineHandler } from "./pipeline.js";
 import { addReflection, reflectionServices } from "./reflection.js";
 import { requestLog } from "./request-log.js";
+import { closeUseless } from "./useless-connections.js";
 import { validate, warmValidation } from "./validation.js";
 
 /** How long calls that were aborted at the end of a shutdown have to send their status. */
@@ -39,6 +40,8 @@ export interface RpcServerOptions {
   readonly version: string;
   /** Largest message in either direction, in bytes. */
   readonly maxMessageBytes: number;
+  /** How long a connection may take to begin with HTTP/2, in milliseconds. */
+  readonly handshakeTimeoutMs: number;
   readonly log: Logger;
   /** Who may call what; absent where everybody who is connected may, and nothing is audited. */
   readonly access?: AccessControl | undefined;
@@ -67,6 +70,7 @@ export class RpcServer {
     records,
     version,
     maxMessageBytes,
+    handshakeTimeoutMs,
     log,
     access,
     audit,
@@ -89,6 +93,7 @@ export class RpcServer {
     });
     onHttp2Server(this.#server, (http2Server) => {
       shortenDeadlines(http2Server);
+      closeUseless(http2Server, handshakeTimeoutMs);
       this.#gate?.listen(http2Server);
     });
 
