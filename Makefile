@@ -60,13 +60,13 @@ demo: build                        ## walk through the command line, then a mill
 	scripts/install-packages.sh bpftool
 	demo/run.sh
 
-bench: build bench/.build/peers $(VENV)/.installed ## measure beside bpftool and C; CASE=name for one case
+bench: build bench/.build/peers $(VENV)/.installed ## measure beside bpftool, C and Go; CASE='dump-go-*' for some cases
 	scripts/require-root.sh "make bench"
-	scripts/install-packages.sh bpftool
+	scripts/install-packages.sh bpftool openssl
 	scripts/install-go.sh
 	cd bench/go && go build -o ../.build/go/ ./...
 	$(NPX) tsc -p bench
-	node bench/.build/main.js $(CASE)
+	node bench/.build/main.js $(if $(CASE),'$(CASE)')
 
 bench-python: build $(VENV)/.installed ## measure the Python client
 	scripts/require-root.sh "make bench-python"
@@ -100,7 +100,7 @@ generate: node_modules/.installed $(VENV)/.installed ## write the generated code
 
 fresh: generate                    ## fail where what is generated is not what git has
 	scripts/check-unchanged.sh clients/typescript/src/gen src/rpc/gen clients/go/gen \
-	  clients/python/src/bpfmapd/_gen docs/map-types.md docs/reference
+	  bench/go/gen clients/python/src/bpfmapd/_gen docs/map-types.md docs/reference
 
 audit: node_modules/.installed     ## fail where a dependency that ships has a known vulnerability
 	node scripts/audit.mjs

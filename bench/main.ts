@@ -1,13 +1,14 @@
 // make bench: measures all cases, or those named, and prints a table. A run of all
 // cases writes bench/results/latest.json and the figures in README.md.
-// Arguments: [CASE...]
+// Arguments: [CASE...], each a name or a pattern with *
 import type { Case } from "./cases/case.js";
 import { dumpCases } from "./cases/dump.js";
 import { dumpClientsCases } from "./cases/dump-clients.js";
 import { dumpMemory } from "./cases/dump-memory.js";
+import { dumpNetworkCases } from "./cases/dump-network.js";
 import { goDumpCases } from "./cases/go-dump.js";
 import { goLoadCases } from "./cases/go-load.js";
-import { goLookups } from "./cases/go-lookups.js";
+import { goLookupsCases } from "./cases/go-lookups.js";
 import { loadCases } from "./cases/load.js";
 import { lookupBesideDump } from "./cases/lookup-beside-dump.js";
 import { records } from "./cases/records.js";
@@ -22,11 +23,12 @@ import type { Row } from "./harness/row.js";
 
 const all: Case[] = [
   ...dumpCases,
-  ...loadCases,
-  goLookups,
   ...goDumpCases,
+  ...dumpNetworkCases,
   ...dumpClientsCases,
+  ...loadCases,
   ...goLoadCases,
+  ...goLookupsCases,
   lookupBesideDump,
   dumpMemory,
   records,
@@ -35,14 +37,18 @@ const all: Case[] = [
   ...watchCostCases,
 ];
 
-function chosen(names: string[]): Case[] {
-  const unknown = names.filter((name) => !all.some((one) => one.name === name));
+function chosen(patterns: string[]): Case[] {
+  const fits = patterns.map((pattern) => {
+    const words = pattern.split("*").map((word) => word.replace(/[^\w-]/g, "\\$&"));
+    return new RegExp(`^${words.join(".*")}$`);
+  });
+  const unknown = patterns.filter((_, i) => !all.some(({ name }) => fits[i]?.test(name)));
   if (unknown.length > 0) {
     const known = all.map(({ name, about }) => `  ${name.padEnd(20)} ${about}`).join("\n");
     console.error(`No such case: ${unknown.join(", ")}. There are:\n${known}`);
     process.exit(2);
   }
-  return names.length === 0 ? all : all.filter(({ name }) => names.includes(name));
+  return patterns.length === 0 ? all : all.filter(({ name }) => fits.some((fit) => fit.test(name)));
 }
 
 async function measure(cases: Case[], bench: Bench): Promise<Row[]> {

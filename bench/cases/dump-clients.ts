@@ -1,6 +1,6 @@
 import type { Bench } from "../harness/bench.js";
 import { compare } from "../harness/compare.js";
-import { type ElementShape, h48, h1664 } from "../harness/elements.js";
+import { h48, h1664, type MapKind } from "../harness/elements.js";
 import { ClientProcess } from "../harness/process.js";
 import type { Row } from "../harness/row.js";
 import type { Case } from "./case.js";
@@ -14,13 +14,13 @@ export const dumpClientsCases: Case[] = [h48, h1664].map((shape) => ({
   run: (bench) => measure(bench, shape),
 }));
 
-async function measure(bench: Bench, shape: ElementShape): Promise<Row[]> {
+async function measure(bench: Bench, shape: MapKind): Promise<Row[]> {
   const map = await bench.fullMap(shape, 1_000_000);
   const { address } = bench.daemon;
   const args = [address, `${map.id}`];
   const python = await ClientProcess.startPython("dump_client", args);
   const node = await ClientProcess.start("dump-client", args);
-  const go = await ClientProcess.startGo([address]);
+  const go = await ClientProcess.startGo(bench.daemon);
   try {
     return await compare(
       { case: `dump-clients-${shape.name}`, meaning: "subject / peer", unit: "seconds" },

@@ -1,20 +1,33 @@
-import type { Bench } from "../harness/bench.js";
-import { besideReference } from "../harness/beside-reference.js";
+import type { Bench, BenchMap } from "../harness/bench.js";
+import { type BesideReference, besideReference } from "../harness/beside-reference.js";
 import { alternate } from "../harness/compare.js";
 import { h48 } from "../harness/elements.js";
-import type { ClientProcess } from "../harness/process.js";
-import { amount, type Question, type Row, row } from "../harness/row.js";
+import { startNetwork } from "../harness/network.js";
+import { ClientProcess } from "../harness/process.js";
+import { amount, type Row, row } from "../harness/row.js";
 import type { Case } from "./case.js";
 
-const SECONDS = 2;
-const RUNS = 5;
+const SECONDS = 1;
+const RUNS = 7;
 
-/** Single lookups by the Go client, of the daemon and of the reference server. */
-export const goLookups: Case = {
-  name: "lookups-go",
-  about: "single lookups by the Go client: 1 and 64 callers, with and without batching",
-  run: measure,
-};
+/** Single lookups among a million elements, by the Go client. */
+export const goLookupsCases: Case[] = [
+  ...[1, 8, 64].map((callers) => ({
+    name: `lookups-go-${callers}`,
+    about: `single lookups by the Go client, ${callersOf(callers)}, with and without batching`,
+    run: async (bench: Bench) => {
+      const map = await bench.fullMap(h48, 1_000_000);
+      return besideReference(bench, (all) =>
+        measure(`lookups-go-${callers}`, map, contenders(bench, all), [callers]),
+      );
+    },
+  })),
+  ...(["tcp", "tls"] as const).map((transport) => ({
+    name: `lookups-${transport}`,
+    about: `single lookups by the Go client over ${transport === "tls" ? "TLS" : "plain TCP"}, 1 and 64 callers`,
+    run: (bench: Bench) => measureNetwork(bench, transport),
+  })),
+];
 
 /** What the Go client tells of a run. */
 interface Answer {
@@ -29,73 +42,109 @@ interface Run {
   p50: number;
   /** Wall time of the run for each lookup: the inverse of the rate. */
   each: number;
-  /** CPU time of the server for each lookup. */
+  /** CPU time for each lookup, of the server, or of the process that needs none. */
   cpu: number;
 }
 
-interface Server {
-  readonly address: string;
-  cpuSeconds(): Promise<number>;
+/** One that makes lookups, and whose CPU time counts. */
+interface Party {
+  name: string;
+  client: ClientProcess;
+  server: { cpuSeconds(): Promise<number> };
+  /** Whether the client gathers calls. */
+  batching?: boolean;
 }
 
-async function measure(bench: Bench): Promise<Row[]> {
-  const { id, maxEntries } = await bench.fullMap(h48, 1_000_000);
-  const by = (client: ClientProcess, server: Server) => (callers: number, batching: boolean) =>
-    lookups(client, server, { map: id, maxEntries, callers, batching });
-  return besideReference(bench, ({ reference, ours, theirs }) =>
-    rows(by(ours, bench.daemon), by(theirs, reference)),
-  );
-}
-
-type Lookups = (callers: number, batching: boolean) => Promise<Run>;
-
-async function rows(ours: Lookups, theirs: Lookups): Promise<Row[]> {
-  const results = await alternate<Run>(
-    [
-      { name: "daemon, 1 caller", run: () => ours(1, false) },
-      { name: "reference, 1 caller", run: () => theirs(1, false) },
-      { name: "daemon, 64 callers", run: () => ours(64, false) },
-      { name: "reference, 64 callers", run: () => theirs(64, false) },
-      { name: "daemon, 64 callers, batching", run: () => ours(64, true) },
-    ],
-    RUNS,
-    ({ p50, each, cpu }) =>
-      `p50 ${amount(p50, "seconds")}, ${Math.round(1 / each)} a second, server CPU ${amount(cpu, "seconds")} each`,
-  );
-  const [one = [], theirOne = [], many = [], theirMany = [], batched = []] = results;
-  const of = (name: string, runs: Run[], what: keyof Run) => ({
-    name,
-    amounts: runs.map((run) => run[what]),
-  });
-  const faster: Question = { case: "lookups-go", meaning: "peer / subject", unit: "seconds" };
-  const slower: Question = { ...faster, meaning: "subject / peer" };
-  const theirRate = of("grpc-go and cilium/ebpf, 64 callers, each", theirMany, "each");
+function contenders(bench: Bench, { ours, theirs, kernel, reference }: BesideReference): Party[] {
   return [
-    row(
-      slower,
-      of("1 caller, p50", one, "p50"),
-      of("grpc-go and cilium/ebpf, 1 caller, p50", theirOne, "p50"),
-    ),
-    row(faster, of("64 callers, each", many, "each"), theirRate),
-    row(faster, of("64 callers with batching, each", batched, "each"), theirRate),
-    row(
-      slower,
-      of("server CPU a lookup, 64 callers", many, "cpu"),
-      of("grpc-go and cilium/ebpf, 64 callers", theirMany, "cpu"),
-    ),
-    row(
-      slower,
-      of("server CPU a lookup, 64 callers with batching", batched, "cpu"),
-      of("grpc-go and cilium/ebpf, 64 callers", theirMany, "cpu"),
-    ),
+    { name: "the daemon", client: ours, server: bench.daemon },
+    { name: "the daemon, batching", client: ours, server: bench.daemon, batching: true },
+    { name: REFERENCE, client: theirs, server: reference },
+    { name: "cilium/ebpf, no server", client: kernel, server: kernel },
   ];
 }
 
-async function lookups(client: ClientProcess, server: Server, question: object): Promise<Run> {
+const REFERENCE = "grpc-go and cilium/ebpf";
+
+async function measureNetwork(bench: Bench, transport: "tcp" | "tls"): Promise<Row[]> {
+  const map = await bench.fullMap(h48, 1_000_000);
+  const { daemon, ours, theirs, stop } = await startNetwork(bench);
+  const client = await ClientProcess.startGo(ours[transport]);
+  const other = await ClientProcess.startGo(theirs[transport]);
+  try {
+    const parties = [
+      { name: "the daemon", client, server: daemon },
+      { name: REFERENCE, client: other, server: theirs[transport] },
+    ];
+    return await measure(`lookups-${transport}`, map, parties, [1, 64]);
+  } finally {
+    await Promise.all([client.stop(), other.stop()]);
+    await stop();
+  }
+}
+
+/** What is compared: of one caller the time until its answer, of many their rate, of all the CPU. */
+async function measure(
+  name: string,
+  map: BenchMap,
+  parties: Party[],
+  callerCounts: number[],
+): Promise<Row[]> {
+  const ways = callerCounts.flatMap((callers) =>
+    parties
+      .filter(({ batching }) => callers > 1 || batching !== true)
+      .map((party) => ({ ...party, callers, label: `${party.name}, ${callersOf(callers)}` })),
+  );
+  const results = await alternate<Run>(
+    ways.map((way) => ({ name: way.label, run: () => lookups(way, map) })),
+    RUNS,
+    ({ p50, each, cpu }) =>
+      `p50 ${amount(p50, "seconds")}, ${Math.round(1 / each)} a second, CPU ${amount(cpu, "seconds")} each`,
+  );
+  const of = (index: number, what: keyof Run, more: string) => ({
+    name: `${ways[index]?.label}${more}`,
+    amounts: (results[index] ?? []).map((run) => run[what]),
+  });
+  const rows: Row[] = [];
+  for (const [subject, way] of ways.entries()) {
+    if (!way.name.startsWith("the daemon")) continue;
+    for (const [peer, { callers, name: peerName }] of ways.entries()) {
+      if (callers !== way.callers || peerName.startsWith("the daemon")) continue;
+      const question = { case: name, unit: "seconds" } as const;
+      rows.push(
+        callers === 1
+          ? row(
+              { ...question, meaning: "subject / peer" },
+              of(subject, "p50", ", p50"),
+              of(peer, "p50", ", p50"),
+            )
+          : row(
+              { ...question, meaning: "peer / subject" },
+              of(subject, "each", ", each"),
+              of(peer, "each", ", each"),
+            ),
+      );
+      if (peerName === REFERENCE) {
+        const cpu = (index: number) => of(index, "cpu", ", server CPU a lookup");
+        rows.push(row({ ...question, meaning: "subject / peer" }, cpu(subject), cpu(peer)));
+      }
+    }
+  }
+  return rows;
+}
+
+function callersOf(callers: number): string {
+  return callers === 1 ? "1 caller" : `${callers} callers`;
+}
+
+async function lookups(
+  { client, server, batching = false, callers }: Party & { callers: number },
+  { id, elements }: BenchMap,
+): Promise<Run> {
   const before = await server.cpuSeconds();
+  const question = { map: id, maxEntries: elements, callers, batching, seconds: SECONDS };
   const { lookups, seconds, p50Seconds } = await client.ask<Answer>({
     work: "lookups",
-    seconds: SECONDS,
     ...question,
   });
   const cpu = ((await server.cpuSeconds()) - before) / lookups;

@@ -19,7 +19,7 @@ async function measure(bench: Bench): Promise<Row[]> {
   const map = await bench.fullMap(h48, 1_000_000);
   const { address } = bench.daemon;
   const dumper = await ClientProcess.start("dump-client", [address, `${map.id}`]);
-  const callerArgs = [address, map.id, h48.keySize, h48.valueSize, map.maxEntries].map(String);
+  const callerArgs = [address, map.id, h48.keySize, h48.valueSize, map.elements].map(String);
   const caller = await ClientProcess.start("lookup-client", callerArgs);
   try {
     return await compareQuantiles(dumper, caller);

@@ -5,7 +5,7 @@ import type { Bench, BenchMap } from "../harness/bench.js";
 import { alternate } from "../harness/compare.js";
 import { cpuShare } from "../harness/cpu-share.js";
 import type { Daemon } from "../harness/daemon.js";
-import { type ElementShape, h48, h1664 } from "../harness/elements.js";
+import { h48, h1664, type MapKind } from "../harness/elements.js";
 import { ClientProcess } from "../harness/process.js";
 import { amount, boundRow, type Row, row } from "../harness/row.js";
 import type { Case } from "./case.js";
@@ -72,11 +72,7 @@ async function measureCpu(bench: Bench): Promise<Row[]> {
   }
 }
 
-async function measureMemory(
-  bench: Bench,
-  shape: ElementShape,
-  boundBytes: number,
-): Promise<Row[]> {
+async function measureMemory(bench: Bench, shape: MapKind, boundBytes: number): Promise<Row[]> {
   const map = await bench.fullMap(shape, ELEMENTS);
   const small = await bench.fullMap(shape, 1000);
   const name = `a watched map of 1 M elements, ${shape.keySize}+${shape.valueSize} bytes`;
@@ -98,7 +94,7 @@ async function bytesPerElement(bench: Bench, map: BenchMap, small: BenchMap): Pr
     const before = await daemon.residentMiB();
     subscribers.push(await startSubscribers(daemon, map.id, 1, 500));
     await sleep(3000);
-    return (((await daemon.residentMiB()) - before) * 2 ** 20) / map.maxEntries;
+    return (((await daemon.residentMiB()) - before) * 2 ** 20) / map.elements;
   } finally {
     await Promise.all(subscribers.map((one) => one.stop()));
     await bench.stopDaemon(daemon);

@@ -1,9 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { MapType } from "@bpfmapd/client/proto";
 import { Daemon } from "./daemon.js";
-import { type ElementShape, elementChunks } from "./elements.js";
+import { elementChunks, type MapKind } from "./elements.js";
 import { loadRequests } from "./load-requests.js";
 
 /** A map that cases measure on. */
@@ -11,8 +10,9 @@ export interface BenchMap {
   id: number;
   /** Its pin in the daemon's bpffs. */
   pinPath: string;
-  shape: ElementShape;
-  maxEntries: number;
+  shape: MapKind;
+  /** How many elements it has when it is full. */
+  elements: number;
 }
 
 /** Size of the chunks in which cases load, in bytes. */
@@ -46,8 +46,9 @@ export class Bench {
   }
 
   /** Starts one more daemon; stopDaemon(), or else close(), stops it. */
-  async startDaemon(): Promise<Daemon> {
-    const daemon = await Daemon.start(join(this.directory, `daemon-${this.daemonsStarted++}`));
+  async startDaemon(args: string[] = []): Promise<Daemon> {
+    const directory = join(this.directory, `daemon-${this.daemonsStarted++}`);
+    const daemon = await Daemon.start(directory, args);
     this.daemons.push(daemon);
     return daemon;
   }
@@ -57,19 +58,19 @@ export class Bench {
     await daemon.stop();
   }
 
-  /** A new hash map without elements. */
-  async emptyMap(shape: ElementShape, maxEntries: number): Promise<BenchMap> {
+  /** A new map without elements, with room for so many. */
+  async emptyMap(shape: MapKind, count: number): Promise<BenchMap> {
     const name = `bench_${this.maps++}`;
     const pinPath = join(this.daemon.bpffs, name);
-    const { keySize, valueSize } = shape;
-    const spec = { type: MapType.HASH, name, keySize, valueSize, maxEntries };
+    const { type, keySize, valueSize, flags = 0, room = 1 } = shape;
+    const spec = { type, name, keySize, valueSize, maxEntries: count * room, flags };
     const { map } = await this.daemon.client.maps.createMap({ spec, pinPath });
     if (map === undefined) throw new Error("CreateMap answered without a map");
-    return { id: map.id, pinPath, shape, maxEntries };
+    return { id: map.id, pinPath, shape, elements: count };
   }
 
-  /** A hash map full of elements: the same one each time it is asked for. Not to be changed. */
-  async fullMap(shape: ElementShape, count: number): Promise<BenchMap> {
+  /** A map full of elements: the same one each time it is asked for. Not to be changed. */
+  async fullMap(shape: MapKind, count: number): Promise<BenchMap> {
     const key = `${shape.name} ${count}`;
     const known = this.fullMaps.get(key);
     if (known !== undefined) return known;
@@ -89,10 +90,11 @@ export class Bench {
     await rm(this.directory, { recursive: true, force: true });
   }
 
-  private async fill(map: BenchMap): Promise<void> {
-    const { shape, maxEntries, id } = map;
-    const chunks = elementChunks(shape, maxEntries, loadChunkBytes);
-    const { written } = await this.daemon.client.maps.loadMap(loadRequests(id, chunks));
-    if (Number(written) !== maxEntries) throw new Error(`${written} of ${maxEntries} were written`);
+  /** Writes all its elements. */
+  async fill({ shape, elements, id }: BenchMap): Promise<void> {
+    const chunks = elementChunks(shape, elements, loadChunkBytes);
+    const requests = loadRequests(id, chunks, shape.perCpu);
+    const { written } = await this.daemon.client.maps.loadMap(requests);
+    if (Number(written) !== elements) throw new Error(`${written} of ${elements} were written`);
   }
 }

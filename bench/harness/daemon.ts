@@ -21,12 +21,12 @@ export class Daemon {
     readonly client: BpfmapClient,
   ) {}
 
-  static async start(directory: string): Promise<Daemon> {
+  static async start(directory: string, more: string[] = []): Promise<Daemon> {
     const bpffs = join(directory, "bpf");
     const socket = join(directory, "socket");
     await mkdir(bpffs, { recursive: true });
     await run("mount", ["-t", "bpf", "bpf", bpffs]);
-    const args = [main, "--socket", socket, "--bpffs-root", bpffs, "--log-level", "warn"];
+    const args = [main, "--socket", socket, "--bpffs-root", bpffs, "--log-level", "warn", ...more];
     const logFile = join(directory, "log");
     const log = await open(logFile, "w");
     const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", log.fd] });

@@ -2,6 +2,7 @@ import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { cpuSecondsOf } from "./cpu-seconds.js";
 
 /** What a process printed, and how long it lived, from its start to its end. */
 export interface Finished {
@@ -49,6 +50,19 @@ function withChannel(program: string, args: string[]): ChildProcess {
   return spawn(program, args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
 }
 
+/** Where a server is, and what it takes to be served. */
+export interface Endpoint {
+  /** "unix:/path", or "host:port". */
+  readonly address: string;
+  /** The file with the certificates to trust; absent where TCP is plain. */
+  readonly ca?: string;
+  readonly token?: string;
+}
+
+function flag(name: string, value: string | undefined): string[] {
+  return value === undefined ? [] : [name, value];
+}
+
 /**
  * A client in a process of its own (bench/clients, bench/go/client): connected when
  * `start` returns, it does its work at each `ask` and answers with one message.
@@ -61,9 +75,11 @@ export class ClientProcess {
     return ClientProcess.of(fork(file, args));
   }
 
-  /** The Go client. */
-  static startGo(args: string[]): Promise<ClientProcess> {
-    return ClientProcess.of(withChannel(goProgram("client"), args));
+  /** The Go client of a server, or one that does the work itself with cilium/ebpf. */
+  static startGo(server: Endpoint | "kernel"): Promise<ClientProcess> {
+    const { address, ca, token } = server === "kernel" ? { address: server } : server;
+    const flags = [...flag("-ca", ca), ...flag("-token", token)];
+    return ClientProcess.of(withChannel(goProgram("client"), [...flags, address]));
   }
 
   /** A client in Python, with the package of this checkout. */
@@ -81,6 +97,11 @@ export class ClientProcess {
   async ask<Answer>(question: unknown): Promise<Answer> {
     this.child.send(question as object);
     return (await this.answer()) as Answer;
+  }
+
+  /** CPU time since its start, in seconds. */
+  cpuSeconds(): Promise<number> {
+    return cpuSecondsOf(this.child);
   }
 
   async stop(): Promise<void> {

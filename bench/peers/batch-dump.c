@@ -1,17 +1,17 @@
-// The limit of a dump: reads a hash map with BPF_MAP_LOOKUP_BATCH into memory, once
+// The limit of a dump: reads a map with BPF_MAP_LOOKUP_BATCH into memory, once
 // with each batch size given, and prints the best time and the mean CPU time.
 // Usage: batch-dump ID BATCH...
 #include "bpf.h"
 
 static uint64_t dump(int fd, uint32_t batch, char *keys, char *values)
 {
-	// The cursor of a hash map is a u32 bucket number.
-	uint32_t cursor = 0;
+	// The cursor of a hash map is a u32 bucket number, that of other maps a key.
+	char cursor[64] = { 0 };
 	uint64_t elements = 0;
 	for (int first = 1;; first = 0) {
 		union bpf_attr attr = { 0 };
-		attr.batch.in_batch = first ? 0 : (uint64_t)(uintptr_t)&cursor;
-		attr.batch.out_batch = (uint64_t)(uintptr_t)&cursor;
+		attr.batch.in_batch = first ? 0 : (uint64_t)(uintptr_t)cursor;
+		attr.batch.out_batch = (uint64_t)(uintptr_t)cursor;
 		attr.batch.keys = (uint64_t)(uintptr_t)keys;
 		attr.batch.values = (uint64_t)(uintptr_t)values;
 		attr.batch.count = batch;
@@ -23,6 +23,13 @@ static uint64_t dump(int fd, uint32_t batch, char *keys, char *values)
 		if (failed)
 			return elements;
 	}
+}
+
+static uint32_t stride(const struct bpf_map_info *info)
+{
+	if (info->type != BPF_MAP_TYPE_PERCPU_HASH)
+		return info->value_size;
+	return ((info->value_size + 7) & ~7u) * sysconf(_SC_NPROCESSORS_CONF);
 }
 
 int main(int argc, char **argv)
@@ -39,7 +46,7 @@ int main(int argc, char **argv)
 	for (int i = 2; i < argc; i++) {
 		uint32_t batch = strtoul(argv[i], NULL, 10);
 		char *keys = allocate((size_t)batch * info.key_size);
-		char *values = allocate((size_t)batch * info.value_size);
+		char *values = allocate((size_t)batch * stride(&info));
 		double start = now();
 		double cpu_start = cpu_now();
 		elements = dump(fd, batch, keys, values);

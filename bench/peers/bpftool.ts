@@ -11,6 +11,12 @@ export async function dumpAsJson(map: BenchMap): Promise<number> {
   return seconds;
 }
 
+/** The same as text for people. */
+export async function dumpAsText(map: BenchMap): Promise<number> {
+  const { seconds } = await run("bpftool", ["map", "dump", "id", `${map.id}`], "discard");
+  return seconds;
+}
+
 /** Seconds that `bpftool batch file` takes, the start of its process included. */
 export async function batchFile(path: string): Promise<number> {
   const { seconds } = await run("bpftool", ["batch", "file", path], "discard");
@@ -22,8 +28,8 @@ export async function writeBatchFile(path: string, map: BenchMap, by: "id" | "pi
   const reference = by === "id" ? `id ${map.id}` : `pinned ${map.pinPath}`;
   const file = createWriteStream(path);
   const step = 4096;
-  for (let from = 0; from < map.maxEntries; from += step) {
-    const part = elements(map.shape, from, Math.min(step, map.maxEntries - from));
+  for (let from = 0; from < map.elements; from += step) {
+    const part = elements(map.shape, from, Math.min(step, map.elements - from));
     if (!file.write(updates(reference, map, part))) await once(file, "drain");
   }
   file.end();

@@ -26,13 +26,13 @@ export async function batchDumpCost(map: BenchMap): Promise<Cost> {
 
 /** Seconds of an UPDATE_BATCH loop that fills the map. */
 export async function batchLoad(map: BenchMap): Promise<number> {
-  const args = [`${map.id}`, `${map.maxEntries}`, "4096"];
+  const args = [`${map.id}`, `${map.elements}`, "4096"];
   return (await measured("batch-load", map, args)).seconds;
 }
 
 async function measured(program: string, map: BenchMap, args: string[]): Promise<Cost> {
   const { stdout } = await run(`${directory}${program}`, args);
   const { elements, ...cost } = JSON.parse(stdout) as Cost & { elements: number };
-  if (elements !== map.maxEntries) throw new Error(`${program} saw ${elements} elements`);
+  if (elements !== map.elements) throw new Error(`${program} saw ${elements} elements`);
   return cost;
 }

@@ -13,10 +13,10 @@ export class Reference {
     readonly address: string,
   ) {}
 
-  /** @param tls paths of the certificate and its key; absent for plain connections */
-  static async start(address: string, tls: string[] = []): Promise<Reference> {
+  /** @param flags as bench/go/reference/main.go tells them */
+  static async start(address: string, flags: string[] = []): Promise<Reference> {
     const stdio = ["ignore", "pipe", "inherit"] as const;
-    const child = spawn(goProgram("reference"), [address, ...tls], { stdio: [...stdio] });
+    const child = spawn(goProgram("reference"), [...flags, address], { stdio: [...stdio] });
     const died = once(child, "exit").then(([code]) => {
       throw new Error(`the reference server ended with ${code}`);
     });

@@ -2,38 +2,69 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"time"
 
+	"github.com/bpfmapd/bpfmapd/bench/go/gen/rows"
 	"github.com/bpfmapd/bpfmapd/clients/go/bpfmap"
 )
 
 type dumpAnswer struct {
+	// Seconds is the median of the dumps.
 	Seconds  float64 `json:"seconds"`
 	Elements int     `json:"elements"`
 }
 
-func dump(ctx context.Context, client *bpfmap.Client, q question) (any, error) {
-	if q.Shape == "h48" {
-		return dumpOf[uint32, uint64](ctx, client, q)
+// timed makes as many dumps as are asked for. A dump gives the number of its elements.
+func timed(q question, dump func() (int, error)) (any, error) {
+	var taken []float64
+	elements := 0
+	for range max(1, q.Times) {
+		start := time.Now()
+		n, err := dump()
+		if err != nil {
+			return nil, fmt.Errorf("the dump of map %d: %w", q.Map, err)
+		}
+		taken, elements = append(taken, time.Since(start).Seconds()), n
 	}
-	return dumpOf[[16]byte, [64]byte](ctx, client, q)
+	slices.Sort(taken)
+	return dumpAnswer{taken[len(taken)/2], elements}, nil
 }
 
-// dumpOf reads a whole map in columns, as clients do that sum, sort or store it.
-func dumpOf[K, V any](ctx context.Context, client *bpfmap.Client, q question) (any, error) {
-	m, err := bpfmap.OpenMap[K, V](ctx, client, bpfmap.ID(q.Map), nil)
+// dump reads a whole map in columns, as clients do that sum, sort or store it.
+func dump(ctx context.Context, client *bpfmap.Client, q question) (any, error) {
+	m, err := bpfmap.OpenMap[[]byte, []byte](ctx, client, bpfmap.ID(q.Map), nil)
 	if err != nil {
 		return nil, err
 	}
-	start := time.Now()
-	elements := 0
-	read := m.Dump(ctx, nil)
-	for chunk := range read.Chunks() {
-		elements += int(chunk.GetCount())
-	}
-	if err := read.Err(); err != nil {
-		return nil, fmt.Errorf("the dump of map %d: %w", q.Map, err)
-	}
-	return dumpAnswer{time.Since(start).Seconds(), elements}, nil
+	return timed(q, func() (elements int, err error) {
+		read := m.Dump(ctx, nil)
+		for chunk := range read.Chunks() {
+			elements += int(chunk.GetCount())
+		}
+		return elements, read.Err()
+	})
+}
+
+// dumpRows reads it with a message for each element.
+func dumpRows(ctx context.Context, service rows.RowServiceClient, q question) (any, error) {
+	return timed(q, func() (elements int, err error) {
+		stream, err := service.DumpRows(ctx, &rows.DumpRowsRequest{MapId: q.Map})
+		if err != nil {
+			return 0, err
+		}
+		for {
+			response, err := stream.Recv()
+			if errors.Is(err, io.EOF) {
+				return elements, nil
+			}
+			if err != nil {
+				return 0, err
+			}
+			elements += len(response.GetRows())
+		}
+	})
 }

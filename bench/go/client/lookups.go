@@ -23,6 +23,14 @@ func lookups(ctx context.Context, client *bpfmap.Client, q question) (any, error
 	if err != nil {
 		return nil, err
 	}
+	return lookupsBy(q, func(key uint32) error {
+		_, err := m.Lookup(ctx, key)
+		return err
+	})
+}
+
+// lookupsBy makes lookups until the time is over.
+func lookupsBy(q question, lookup func(key uint32) error) (any, error) {
 	start := time.Now()
 	end := start.Add(time.Duration(q.Seconds * float64(time.Second)))
 	taken := make([][]time.Duration, q.Callers)
@@ -30,7 +38,7 @@ func lookups(ctx context.Context, client *bpfmap.Client, q question) (any, error
 	var callers sync.WaitGroup
 	for i := range q.Callers {
 		callers.Go(func() {
-			taken[i], failures[i] = caller(ctx, m, uint32(i), q.MaxEntries, end)
+			taken[i], failures[i] = caller(lookup, uint32(i), q.MaxEntries, end)
 		})
 	}
 	callers.Wait()
@@ -47,11 +55,11 @@ func lookups(ctx context.Context, client *bpfmap.Client, q question) (any, error
 }
 
 func caller(
-	ctx context.Context, m *bpfmap.Map[uint32, uint64], first, maxEntries uint32, end time.Time,
+	lookup func(key uint32) error, first, maxEntries uint32, end time.Time,
 ) ([]time.Duration, error) {
 	var taken []time.Duration
 	for number, start := first, time.Now(); start.Before(end); number += 61 {
-		if _, err := m.Lookup(ctx, keyOf(number%maxEntries)); err != nil {
+		if err := lookup(keyOf(number % maxEntries)); err != nil {
 			return nil, err
 		}
 		stop := time.Now()

@@ -1,20 +1,27 @@
 // Command client is the Go client at work, for the cases of make bench: it answers the
 // questions of the process that started it, one at a time, as bench/clients do.
 //
-//	client ADDRESS [CA]
+//	client [-ca FILE] [-token TOKEN] ADDRESS
 //
 // ADDRESS is of a daemon or of the reference server; TCP is plain unless there is a CA.
+// The address "kernel" stands for none of them: the work is done with cilium/ebpf.
 package main
 
 import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"flag"
 	"fmt"
 	"os"
 	"strings"
 	"time"
 
+	"github.com/cilium/ebpf"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/bpfmapd/bpfmapd/bench/go/gen/rows"
 	"github.com/bpfmapd/bpfmapd/clients/go/bpfmap"
 )
 
@@ -24,6 +31,7 @@ type question struct {
 	Map        uint32  `json:"map"`
 	MaxEntries uint32  `json:"maxEntries"`
 	Shape      string  `json:"shape"`
+	Times      int     `json:"times"`
 	Callers    int     `json:"callers"`
 	Batching   bool    `json:"batching"`
 	Seconds    float64 `json:"seconds"`
@@ -37,10 +45,17 @@ func main() {
 }
 
 func run(args []string) error {
-	if len(args) == 0 {
-		return fmt.Errorf("usage: client ADDRESS [CA]")
+	flags := flag.NewFlagSet("client", flag.ContinueOnError)
+	ca := flags.String("ca", "", "certificates to trust, for TLS")
+	token := flags.String("token", "", "bearer token to send with each call")
+	if err := flags.Parse(args); err != nil {
+		return err
 	}
-	client, err := dial(args[0], args[1:])
+	address := flags.Arg(0)
+	if address == "kernel" {
+		return serve((&kernel{maps: map[uint32]*ebpf.Map{}}).answer)
+	}
+	client, err := dial(address, *ca, *token)
 	if err != nil {
 		return err
 	}
@@ -51,35 +66,72 @@ func run(args []string) error {
 	if err := client.WaitReady(ready); err != nil {
 		return err
 	}
-	return serve(func(q question) (any, error) { return answer(ctx, client, q) })
+	return serve(func(q question) (any, error) { return answer(ctx, client, address, q) })
 }
 
-func dial(address string, ca []string) (*bpfmap.Client, error) {
+func dial(address, ca, token string) (*bpfmap.Client, error) {
+	var options []bpfmap.DialOption
 	switch {
-	case len(ca) > 0:
-		pem, err := os.ReadFile(ca[0])
+	case ca != "":
+		pem, err := os.ReadFile(ca)
 		if err != nil {
 			return nil, err
 		}
 		roots := x509.NewCertPool()
 		roots.AppendCertsFromPEM(pem)
-		return bpfmap.Dial(address, bpfmap.WithTLS(&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13}))
-	case strings.HasPrefix(address, "unix:"):
-		return bpfmap.Dial(address)
-	default:
-		return bpfmap.Dial(address, bpfmap.WithPlaintext())
+		options = append(options, bpfmap.WithTLS(&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13}))
+	case !strings.HasPrefix(address, "unix:"):
+		options = append(options, bpfmap.WithPlaintext())
 	}
+	if token != "" {
+		options = append(options, bpfmap.WithGRPC(grpc.WithPerRPCCredentials(bearer(token))))
+	}
+	return bpfmap.Dial(address, options...)
 }
 
-func answer(ctx context.Context, client *bpfmap.Client, q question) (any, error) {
+// bearer is a token that goes over plain connections too, which the client refuses to do.
+type bearer string
+
+func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	return map[string]string{"authorization": "Bearer " + string(b)}, nil
+}
+
+func (bearer) RequireTransportSecurity() bool { return false }
+
+func answer(ctx context.Context, client *bpfmap.Client, address string, q question) (any, error) {
 	switch q.Work {
 	case "lookups":
 		return lookups(ctx, client, q)
 	case "dump":
 		return dump(ctx, client, q)
+	case "rows":
+		service, err := rowsOf(address)
+		if err != nil {
+			return nil, err
+		}
+		return dumpRows(ctx, service, q)
 	case "load":
 		return load(ctx, client, q)
 	default:
 		return nil, fmt.Errorf("unknown work %q", q.Work)
 	}
+}
+
+// windowBytes is what the client allows too.
+const windowBytes = 4 << 20
+
+var rowService rows.RowServiceClient
+
+// rowsOf is the row service at a unix socket, connected at the first question.
+func rowsOf(address string) (rows.RowServiceClient, error) {
+	if rowService != nil {
+		return rowService, nil
+	}
+	conn, err := grpc.NewClient(address,
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithInitialWindowSize(windowBytes), grpc.WithInitialConnWindowSize(windowBytes))
+	if err == nil {
+		rowService = rows.NewRowServiceClient(conn)
+	}
+	return rowService, err
 }

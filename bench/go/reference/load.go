@@ -5,6 +5,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/bpfmapd/bpfmapd/bench/go/batches"
 	bpfmapv1 "github.com/bpfmapd/bpfmapd/clients/go/gen/bpfmap/v1"
 )
 
@@ -30,8 +31,8 @@ func (s *service) LoadMap(
 			return err
 		}
 		elements := request.GetElements()
-		keys := items(elements.GetKeys(), int(m.KeySize()))
-		values := items(elements.GetValues(), int(m.ValueSize()))
+		keys := batches.Items(elements.GetKeys(), int(m.KeySize()))
+		values := batches.Items(elements.GetValues(), int(m.ValueSize()))
 		n, err := m.BatchUpdate(keys, values, nil)
 		written += uint64(n)
 		if err != nil {

@@ -3,14 +3,16 @@
 // with the daemon's own contract, in columns and by batch calls, and nothing else: no
 // checks, no policy, no other map types.
 //
-//	reference ADDRESS [CERTIFICATE KEY]
+//	reference [-prepared] [-cert FILE -key FILE] ADDRESS
 //
-// ADDRESS is unix:PATH or HOST:PORT. It prints "serving" and stops on SIGTERM.
+// ADDRESS is unix:PATH or HOST:PORT. It prints "serving" and stops on SIGTERM. With
+// -prepared, dumps are sent out of memory as they were when they were first asked for.
 package main
 
 import (
 	"context"
 	"crypto/tls"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -21,6 +23,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
+	"github.com/bpfmapd/bpfmapd/bench/go/gen/rows"
 	bpfmapv1 "github.com/bpfmapd/bpfmapd/clients/go/gen/bpfmap/v1"
 )
 
@@ -32,10 +35,14 @@ func main() {
 }
 
 func run(args []string) error {
-	if len(args) != 1 && len(args) != 3 {
-		return fmt.Errorf("usage: reference ADDRESS [CERTIFICATE KEY]")
+	flags := flag.NewFlagSet("reference", flag.ContinueOnError)
+	isPrepared := flags.Bool("prepared", false, "send dumps out of memory")
+	cert := flags.String("cert", "", "certificate, for TLS")
+	key := flags.String("key", "", "its key")
+	if err := flags.Parse(args); err != nil {
+		return err
 	}
-	listener, err := listen(args[0])
+	listener, err := listen(flags.Arg(0))
 	if err != nil {
 		return err
 	}
@@ -44,15 +51,21 @@ func run(args []string) error {
 		grpc.InitialWindowSize(4 << 20),
 		grpc.InitialConnWindowSize(4 << 20),
 	}
-	if len(args) == 3 {
-		certificate, err := tls.LoadX509KeyPair(args[1], args[2])
+	if *cert != "" {
+		certificate, err := tls.LoadX509KeyPair(*cert, *key)
 		if err != nil {
 			return err
 		}
 		options = append(options, grpc.Creds(credentials.NewServerTLSFromCert(&certificate)))
 	}
+	maps := &service{}
+	if *isPrepared {
+		maps.prepared = &prepared{dumps: map[uint32][]encoded{}}
+		options = append(options, passEncoded())
+	}
 	server := grpc.NewServer(options...)
-	bpfmapv1.RegisterMapServiceServer(server, &service{})
+	bpfmapv1.RegisterMapServiceServer(server, maps)
+	rows.RegisterRowServiceServer(server, &rowService{service: maps})
 	bpfmapv1.RegisterHostServiceServer(server, &host{})
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)

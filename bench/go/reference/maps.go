@@ -14,7 +14,8 @@ import (
 // service serves maps by id. A map stays open once it was asked for.
 type service struct {
 	bpfmapv1.UnimplementedMapServiceServer
-	maps sync.Map // of uint32 to *ebpf.Map
+	maps     sync.Map  // of uint32 to *ebpf.Map
+	prepared *prepared // nil where dumps are read
 }
 
 func (s *service) open(ref *bpfmapv1.MapRef) (*ebpf.Map, error) {
