@@ -1,5 +1,5 @@
 // make bench: measures all cases, or those named, and prints a table. A run of all
-// cases writes bench/results/latest.json and the figures in README.md.
+// cases writes bench/results/latest.json, its chart and the figures in README.md.
 // Arguments: [CASE...], each a name or a pattern with *
 import type { Case } from "./cases/case.js";
 import { dumpCases } from "./cases/dump.js";
@@ -15,6 +15,7 @@ import { records } from "./cases/records.js";
 import { watchCostCases } from "./cases/watch-cost.js";
 import { watchLatency } from "./cases/watch-latency.js";
 import { watchScanCases } from "./cases/watch-scan.js";
+import { writeChart } from "./charts/write.js";
 import { Bench } from "./harness/bench.js";
 import { machine } from "./harness/machine.js";
 import { writeReadme } from "./harness/readme.js";
@@ -77,7 +78,8 @@ try {
   if (cases.length === all.length) {
     const facts = await machine();
     await writeReadme(rows, facts);
-    console.log(`Written to README.md and ${await writeResults(rows, facts)}`);
+    const files = [await writeResults(rows, facts), await writeChart(rows)];
+    console.log(`Written to README.md, ${files.join(" and ")}`);
   }
 } finally {
   await bench.close();

@@ -5,7 +5,8 @@ import Table from "cli-table3";
 import type { Machine } from "./machine.js";
 import { amount, type Row } from "./row.js";
 
-const latest = fileURLToPath(new URL("../../results/latest.json", import.meta.url));
+/** bench/results/latest.json. */
+export const latest = fileURLToPath(new URL("../../results/latest.json", import.meta.url));
 
 /** The rows as a table for people, the ratio first. */
 export function table(rows: Row[]): string {
