@@ -1,6 +1,6 @@
 import { Arena } from "./arena.js";
 import { type Errno, errnoName } from "./errno.js";
-import { bpf } from "./libc.js";
+import { addressOf, bpf } from "./libc.js";
 import { BpfCommand } from "./numbers.js";
 
 const ATTR_SIZE = 56;
@@ -10,6 +10,22 @@ const VALUES_FIELD = 24;
 const COUNT_FIELD = 32;
 const FD_FIELD = 36;
 const CURSORS = 64;
+
+/** Where columns lie in memory, in bytes, and how many elements they have room for. */
+export interface ColumnPlaces {
+  readonly capacity: number;
+  readonly keysAt: number;
+  readonly valuesAt: number;
+}
+
+/** Columns that the kernel reads or fills. */
+interface Columns {
+  readonly capacity: number;
+  readonly keys: Buffer;
+  readonly values: Buffer;
+  readonly keysAddress: number;
+  readonly valuesAddress: number;
+}
 
 /**
  * The batch commands of bpf(2) on one map. `keys` and `values` are columns of
@@ -25,10 +41,9 @@ export class BatchCalls {
   readonly #valueSize: number;
   readonly #control: Arena;
   readonly #cursorSize: number;
-  #columns: Arena;
-  #capacity: number;
-  #keys: Buffer;
-  #values: Buffer;
+  /** Columns of its own; absent where lookups fill somebody else's. */
+  #arena: Arena | undefined;
+  #columns: Columns;
   #started = false;
   #current = 0;
 
@@ -44,25 +59,22 @@ export class BatchCalls {
     this.#control = Arena.take(CURSORS + 2 * this.#cursorSize);
     this.#control.bytes.fill(0, 0, CURSORS);
     this.#control.setU32(FD_FIELD, fd);
-    this.#capacity = capacity;
-    this.#columns = this.#allocate();
-    this.#keys = this.#keyColumn();
-    this.#values = this.#valueColumn();
+    this.#columns = this.#allocate(capacity);
   }
 
   /** Elements that the columns have room for. */
   get capacity(): number {
-    return this.#capacity;
+    return this.#columns.capacity;
   }
 
   /** Column of keys. */
   get keys(): Buffer {
-    return this.#keys;
+    return this.#columns.keys;
   }
 
   /** Column of values. */
   get values(): Buffer {
-    return this.#values;
+    return this.#columns.values;
   }
 
   /** Elements that the last call filled or took. */
@@ -76,13 +88,13 @@ export class BatchCalls {
    * was the end, and `count` elements are good. ENOSPC: a bucket has more than `most`
    * elements; with more room or after {@link grow}, again.
    */
-  lookup(at = 0, most = this.#capacity - at): Errno | undefined {
+  lookup(at = 0, most = this.capacity - at): Errno | undefined {
     return this.#advance(BpfCommand.MAP_LOOKUP_BATCH, at, most);
   }
 
   /** BPF_MAP_LOOKUP_AND_DELETE_BATCH: as {@link lookup}, and deletes what it read. */
   lookupAndDelete(): Errno | undefined {
-    return this.#advance(BpfCommand.MAP_LOOKUP_AND_DELETE_BATCH, 0, this.#capacity);
+    return this.#advance(BpfCommand.MAP_LOOKUP_AND_DELETE_BATCH, 0, this.capacity);
   }
 
   /**
@@ -114,17 +126,31 @@ export class BatchCalls {
 
   /** Makes room for `capacity` elements and keeps the cursor. Contents are lost. */
   grow(capacity: number): void {
-    this.#columns.release();
-    this.#capacity = capacity;
-    this.#columns = this.#allocate();
-    this.#keys = this.#keyColumn();
-    this.#values = this.#valueColumn();
+    this.#arena?.release();
+    this.#columns = this.#allocate(capacity);
+  }
+
+  /**
+   * From now on lookups fill this memory instead of columns of their own, until the next
+   * {@link grow}. It must not be transferred before another takes its place.
+   */
+  fill(memory: ArrayBuffer, { capacity, keysAt, valuesAt }: ColumnPlaces): void {
+    this.#arena?.release();
+    this.#arena = undefined;
+    const address = addressOf(memory);
+    this.#columns = {
+      capacity,
+      keys: Buffer.from(memory, keysAt, capacity * this.#keySize),
+      values: Buffer.from(memory, valuesAt, capacity * this.#valueSize),
+      keysAddress: address + keysAt,
+      valuesAddress: address + valuesAt,
+    };
   }
 
   /** Gives the memory back. */
   release(): void {
     this.#control.release();
-    this.#columns.release();
+    this.#arena?.release();
   }
 
   #advance(command: number, at: number, most: number): Errno | undefined {
@@ -152,31 +178,28 @@ export class BatchCalls {
 
   /** The kernel would go past the columns, to whatever lies there. */
   #checkRoom(count: number): void {
-    if (count > this.#capacity)
-      throw new RangeError(`${count} elements, room for ${this.#capacity}`);
+    if (count > this.capacity) throw new RangeError(`${count} elements, room for ${this.capacity}`);
   }
 
   /** Where in the columns the next call begins. */
   #pointAt(element: number): void {
-    const values = this.#valuesOffset() + element * this.#valueSize;
-    this.#control.setU64(KEYS_FIELD, this.#columns.at(element * this.#keySize));
-    this.#control.setU64(VALUES_FIELD, this.#columns.at(values));
+    const { keysAddress, valuesAddress } = this.#columns;
+    this.#control.setU64(KEYS_FIELD, keysAddress + element * this.#keySize);
+    this.#control.setU64(VALUES_FIELD, valuesAddress + element * this.#valueSize);
   }
 
-  #allocate(): Arena {
-    return Arena.take(this.#valuesOffset() + this.#capacity * this.#valueSize);
-  }
-
-  #valuesOffset(): number {
-    return (this.#capacity * this.#keySize + 63) & ~63;
-  }
-
-  #keyColumn(): Buffer {
-    return this.#columns.bytes.subarray(0, this.#capacity * this.#keySize);
-  }
-
-  #valueColumn(): Buffer {
-    const start = this.#valuesOffset();
-    return this.#columns.bytes.subarray(start, start + this.#capacity * this.#valueSize);
+  #allocate(capacity: number): Columns {
+    const keyBytes = capacity * this.#keySize;
+    const valuesAt = (keyBytes + 63) & ~63;
+    const valuesEnd = valuesAt + capacity * this.#valueSize;
+    const arena = Arena.take(valuesEnd);
+    this.#arena = arena;
+    return {
+      capacity,
+      keys: arena.bytes.subarray(0, keyBytes),
+      values: arena.bytes.subarray(valuesAt, valuesEnd),
+      keysAddress: arena.at(0),
+      valuesAddress: arena.at(valuesAt),
+    };
   }
 }

@@ -26,7 +26,7 @@ export {
   R9,
   type Register,
 } from "./assembler/register.js";
-export { BatchCalls } from "./batch-calls.js";
+export { BatchCalls, type ColumnPlaces } from "./batch-calls.js";
 export { isBpffs, mountBpffs, openBeneath } from "./bpffs.js";
 export { Btf } from "./btf/btf.js";
 export { BtfBuilder, type BtfMemberInit, type BtfTypeInit } from "./btf/btf-builder.js";

@@ -239,6 +239,14 @@ export function allocate(size: number): { address: number; memory: ArrayBuffer }
   return { address: Number(pointer), memory: koffi.view(pointer, size) };
 }
 
+/**
+ * Where the bytes of an ArrayBuffer are. V8 does not move them, and frees them when nobody
+ * refers to it any more, or it was transferred: keep it until the call is over.
+ */
+export function addressOf(memory: ArrayBuffer): number {
+  return Number(koffi.address(memory));
+}
+
 /** Frees what {@link allocate} gave; no view of it may be used after. */
 export function free(address: number): void {
   freeMemory(BigInt(address));

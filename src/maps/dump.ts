@@ -17,6 +17,7 @@ import type { Projection } from "./scan/chunk-builder.js";
 import type { DumpArgs, DumpOutput, DumpSummary } from "./scan/dump-job.js";
 import { checkFilter, type ElementFilter } from "./scan/element-filter.js";
 import { scanTarget } from "./scan/scan-target.js";
+import { Returns } from "./threads/returns.js";
 import type { ElementOrder } from "./typing/field-condition.js";
 import { requestShapes } from "./typing/request-shapes.js";
 
@@ -99,9 +100,34 @@ async function* dumpOpen(
     valueStride,
     ...(outerKey !== undefined && { outerKey }),
   };
+  if (!decode && !onChunk) return yield* dumpedChunks(host, args, signal);
   const outputs = host.threads.run<DumpOutput, DumpSummary>("dump", args, signal);
-  if (!decode && !onChunk) return yield* outputs;
   return yield* throughColumns(outputs, request.room, decode, onChunk);
+}
+
+/** A dump whose chunks' memory goes back to the thread when it has been sent. */
+async function* dumpedChunks(
+  host: MapHost,
+  args: DumpArgs,
+  signal: AbortSignal,
+): AsyncGenerator<DumpItem, DumpSummary> {
+  const spent = new Returns<ArrayBuffer>();
+  const outputs = host.threads.run<DumpOutput, DumpSummary>("dump", args, signal, spent);
+  try {
+    for (;;) {
+      const { done, value } = await outputs.next();
+      if (done) return value;
+      if (value.kind === "chunk") {
+        const memory = value.chunk.buffer.buffer as ArrayBuffer;
+        yield { kind: "chunk", chunk: { ...value.chunk, giveBack: () => spent.add(memory) } };
+      } else {
+        yield value;
+      }
+    }
+  } finally {
+    spent.end();
+    await outputs.return(undefined as never);
+  }
 }
 
 /** Decoded elements are several times larger than their bytes. */

@@ -4,24 +4,34 @@ import type { ServerInterceptingCall, ServerInterceptor } from "@grpc/grpc-js";
 export const FRAME_HEADER = 5;
 
 const FRAME = Symbol("frame");
+const ON_SENT = Symbol("on sent");
 
 /** A message with its frame before it in the same memory. */
 interface FramedMessage extends Buffer {
   [FRAME]?: Buffer;
+  [ON_SENT]?: (() => void) | undefined;
 }
 
 /**
  * The message between `start` and `end`, with its frame written into the FRAME_HEADER
  * bytes before it: {@link frameInPlaceInterceptor} then sends it as it is, where grpc-js
  * would copy a megabyte on the thread that answers lookups.
+ *
+ * @param onSent called when the memory is used no more, by {@link messageSent}
  */
-export function framed(bytes: Uint8Array, start: number, end: number): Buffer {
+export function framed(bytes: Uint8Array, start: number, end: number, onSent?: () => void): Buffer {
   const offset = bytes.byteOffset + start;
   const frame = Buffer.from(bytes.buffer, offset - FRAME_HEADER, end - start + FRAME_HEADER);
   putHeader(frame, 0, end - start);
   const message: FramedMessage = frame.subarray(FRAME_HEADER);
   message[FRAME] = frame;
+  message[ON_SENT] = onSent;
   return message;
+}
+
+/** To be called when the operating system has taken all of a message. */
+export function messageSent(message: Buffer): void {
+  (message as FramedMessage)[ON_SENT]?.();
 }
 
 /** Whether grpc-js sends frames as they are, known from the first call of a stream on. */

@@ -38,6 +38,22 @@ describe("batch calls", () => {
     expect(batch.count).toBe(0);
   });
 
+  it("fill memory that they are given, and their own after they had to grow", () => {
+    const { batch } = arrayOf(10, 4);
+    const memory = new ArrayBuffer(200);
+    batch.fill(memory, { capacity: 6, keysAt: 16, valuesAt: 100 });
+    expect(batch.capacity).toBe(6);
+    expect(batch.lookup(1, 5)).toBeUndefined();
+    const words = (at: number) => Array.from(new Uint32Array(memory, at, 6));
+    expect(words(16)).toEqual([0, 0, 1, 2, 3, 4]);
+    expect(words(100)).toEqual([0, 100, 101, 102, 103, 104]);
+    expect(() => batch.lookup(2, 5)).toThrow(RangeError);
+    batch.grow(8);
+    expect(batch.lookup()).toBe("ENOENT");
+    expect(batch.keys.readUInt32LE(0)).toBe(5);
+    expect(words(16)).toEqual([0, 0, 1, 2, 3, 4]);
+  });
+
   it("answer ENOENT at once on an empty hash", () => {
     const { batch } = on({ type: HASH, keySize: 4, valueSize: 4, maxEntries: 16 }, 16);
     expect(batch.lookup()).toBe("ENOENT");

@@ -4,6 +4,7 @@ import { whileContended } from "../retry.js";
 import type { ElementSource, WalkOptions, WalkStats } from "./element-source.js";
 import { explainFor, type ScanTarget } from "./scan-target.js";
 import { stretchFor } from "./stretch.js";
+import type { StretchMemory } from "./stretch-memory.js";
 
 /**
  * Most elements and bytes of one call. It holds its CPU to the end on kernels that do not
@@ -32,9 +33,13 @@ export class BatchSource implements ElementSource {
   #count = 0;
   #ended = false;
 
-  constructor(target: ScanTarget, { stretch }: WalkOptions) {
+  /** Gives the memory of each stretch; absent where the batch calls have columns of their own. */
+  readonly #memory: StretchMemory | undefined;
+
+  constructor(target: ScanTarget, { stretch, memory }: WalkOptions) {
     const { keySize, valueStride } = target.layout;
     this.#target = target;
+    this.#memory = memory;
     this.#callElements = stretchFor(target.layout, CALL_ELEMENTS, CALL_BYTES);
     this.#batch = new BatchCalls(target.fd, keySize, valueStride, stretch);
     this.#aim = Math.ceil(stretch / FIRST_SHARE);
@@ -55,6 +60,7 @@ export class BatchSource implements ElementSource {
   next(): boolean {
     if (this.#ended) return false;
     this.#count = 0;
+    this.#memory?.prepare(this.#batch);
     const aim = Math.min(this.#aim, this.#batch.capacity);
     this.#aim = aim * 2;
     while (!this.#ended && this.#count < aim) {

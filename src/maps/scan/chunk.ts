@@ -28,6 +28,11 @@ export interface Chunk {
   readonly valuesLength: number;
   /** Absent for no texts. */
   readonly textsLength?: number;
+  /**
+   * Takes the memory back for another chunk, when nobody will look at it any more. Need not
+   * be called.
+   */
+  readonly giveBack?: () => void;
 }
 
 const NO_TEXTS: Uint8Array = new Uint8Array(0);

@@ -1,4 +1,4 @@
-import type { JobContext } from "../threads/job-context.js";
+import { JobCancelled, type JobContext } from "../threads/job-context.js";
 import { compileOrder, type ElementOrder } from "../typing/field-condition.js";
 import type { ElementShapes } from "../typing/field-path.js";
 import type { FieldReader } from "../typing/field-reader.js";
@@ -9,6 +9,7 @@ import { type ElementSource, type Incomplete, MAX_RESTARTS, openSource } from ".
 import { Pace } from "./pace.js";
 import type { ScanTarget } from "./scan-target.js";
 import { stretchFor } from "./stretch.js";
+import { StretchMemory } from "./stretch-memory.js";
 import { TopElements } from "./top-elements.js";
 
 /** What a dump reads and sends. Plain data. */
@@ -56,15 +57,42 @@ export async function dumpJob(args: DumpArgs, context: JobContext): Promise<Dump
   const builder = new ChunkBuilder(args.target.layout, args);
   const pace = new Pace(args.maxElementsPerSecond);
   const most = Math.min(builder.capacity, pace.stretch);
+  const stretch = stretchFor(
+    args.target.layout,
+    most,
+    Math.max(args.chunkBytes, MIN_STRETCH_BYTES),
+  );
+  const memory = stretchMemory(args, builder, stretch);
+  if (memory) void takeBack(memory, context);
   const source = openSource(args.target, {
-    stretch: stretchFor(args.target.layout, most, Math.max(args.chunkBytes, MIN_STRETCH_BYTES)),
+    stretch,
+    memory,
     dedupMemoryBytes: args.dedupMemoryBytes,
     maxRestarts: MAX_RESTARTS,
   });
   try {
-    return await new Dump(args, context, source, builder).run(pace);
+    return await new Dump(args, context, source, builder, memory).run(pace);
   } finally {
     source.release();
+  }
+}
+
+/** Memory for stretches that go as they are; absent where elements are chosen or made anew. */
+function stretchMemory(
+  { target, room, projection, filter, order }: DumpArgs,
+  builder: ChunkBuilder,
+  stretch: number,
+): StretchMemory | undefined {
+  const goesWhole = builder.takesWhole && projection === "keys_and_values" && !filter && !order;
+  return goesWhole ? new StretchMemory(target.layout, stretch, room) : undefined;
+}
+
+/** Memory comes back as the job's input, until the job ends. */
+async function takeBack(memory: StretchMemory, context: JobContext): Promise<void> {
+  try {
+    for await (const spent of context.inputs<ArrayBuffer>()) memory.giveBack(spent);
+  } catch (error) {
+    if (!(error instanceof JobCancelled)) throw error;
   }
 }
 
@@ -94,6 +122,7 @@ class Dump {
   readonly #context: JobContext;
   readonly #source: ElementSource;
   readonly #builder: ChunkBuilder;
+  readonly #memory: StretchMemory | undefined;
   readonly #isChosen: Chooser | undefined;
   readonly #order: Order | undefined;
   readonly #startTimeMs = Date.now();
@@ -102,8 +131,15 @@ class Dump {
   #isCut = false;
   #progressDue: number;
 
-  constructor(args: DumpArgs, context: JobContext, source: ElementSource, builder: ChunkBuilder) {
+  constructor(
+    args: DumpArgs,
+    context: JobContext,
+    source: ElementSource,
+    builder: ChunkBuilder,
+    memory: StretchMemory | undefined,
+  ) {
     this.#args = args;
+    this.#memory = memory;
     this.#context = context;
     this.#source = source;
     this.#builder = builder;
@@ -160,7 +196,7 @@ class Dump {
     if (isWhole && count <= Math.min(this.#left, this.#builder.capacity)) {
       await this.#send(this.#builder.take(true));
       this.#sent += count;
-      await this.#send(this.#builder.whole(this.#source, count));
+      await this.#send(this.#wholeStretch(count));
       return;
     }
     for (let index = 0; index < count; ) {
@@ -173,6 +209,11 @@ class Dump {
       this.#sent += added;
       await this.#send(this.#builder.take(false));
     }
+  }
+
+  #wholeStretch(count: number): Chunk {
+    if (this.#memory?.holds(this.#source.values)) return this.#memory.seal(count);
+    return this.#builder.whole(this.#source, count);
   }
 
   /** Whether the stretch has a chosen element from `index` on: one more than may be sent. */

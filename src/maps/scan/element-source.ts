@@ -2,6 +2,7 @@ import { BatchSource } from "./batch-source.js";
 import { KeySource } from "./key-source.js";
 import { MemorySource } from "./memory-source.js";
 import type { ScanTarget } from "./scan-target.js";
+import type { StretchMemory } from "./stretch-memory.js";
 import { TrieSource } from "./trie-source.js";
 
 /** Why a walk did not see every element that stood still. */
@@ -42,6 +43,8 @@ export interface ElementSource {
 export interface WalkOptions {
   /** About how many elements a stretch should have. */
   readonly stretch: number;
+  /** Memory for stretches to be read into, for walks that can. */
+  readonly memory?: StretchMemory | undefined;
   /** Bytes for telling duplicates where the kernel walks by key. */
   readonly dedupMemoryBytes: number;
   /** Restarts before the walk gives up. */

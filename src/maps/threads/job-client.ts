@@ -71,7 +71,8 @@ export class JobClient {
       }
       if (this.#finished) return;
       this.#inputCredit--;
-      post(this.#port, { type: "input", value });
+      // Memory is handed over; a copy of it would be of no use.
+      post(this.#port, { type: "input", value }, value instanceof ArrayBuffer ? [value] : []);
     }
     this.#tell("end");
   }

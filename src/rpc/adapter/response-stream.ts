@@ -1,7 +1,7 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { CallCourse } from "../call-observer.js";
 import type { CallStatus } from "../error-status.js";
-import { canJoinFrames, joinFrames } from "../grpc-frame.js";
+import { canJoinFrames, joinFrames, messageSent } from "../grpc-frame.js";
 import { encode } from "./codec.js";
 import { type Answer, type CallRuntime, failureStatus, isAbortError } from "./runtime.js";
 import type { ServerCall } from "./server-call.js";
@@ -131,11 +131,14 @@ class ResponseQueue {
     const together = this.#waiting.splice(0, count);
     const bytes = together.reduce((sum, { byteLength }) => sum + byteLength, 0);
     this.#isWriting = true;
+    // Joined messages are copies, whose memory nobody waits for.
     this.#send(joinFrames(together), bytes);
   }
 
   #send(message: Buffer, bytes: number): void {
+    // Called where the message was sent, and not where the call has failed.
     this.#call.write(message, () => {
+      messageSent(message);
       this.#count(-bytes);
       this.#isWriting = false;
       if (this.#waiting.length > 0) this.#writeNext();

@@ -45,7 +45,7 @@ export function encodeDumpChunk(chunk: Chunk): Buffer {
   if (keysLength > 0) start = putField(buffer, before, ELEMENTS_KEYS, keysLength);
   if (count > 0) start = putField(buffer, start, ELEMENTS_COUNT, count);
   start = putField(buffer, start, DUMP_ELEMENTS, end - start);
-  return framed(buffer, start, end);
+  return framed(buffer, start, end, chunk.giveBack);
 }
 
 /**

@@ -131,10 +131,11 @@ class Matching {
   #tellStray(told: readonly Told[], number: number): string {
     const { call, shown } = told[number]!;
     const before = told.slice(Math.max(0, number - 4), number).map(tellTold);
+    const after = told.slice(number + 1, number + 6).map(tellTold);
     const from = Math.max(0, Math.min(...this.#reached) - 2);
-    const done = this.#facts.slice(from, from + 6).map(tellFact);
+    const done = this.#facts.slice(from, from + 10).map(tellFact);
     const what = `call ${number} of ${told.length} told, ${call} ${shown ?? "delete"}`;
-    return `${what}, is none that comes next (after ${before.join(", ")}; fact ${from} on: ${done.join(", ")})`;
+    return `${what}, is none that comes next (after ${before.join(", ")}, before ${after.join(", ")}; fact ${from} on: ${done.join(", ")})`;
   }
 }
 
