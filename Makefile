@@ -10,8 +10,8 @@ MINUTES ?= 60
 # Where scripts/install-go.sh puts Go, if it has to.
 export PATH := $(CURDIR)/test/.cache/go/bin:$(PATH)
 
-.PHONY: build test test-node test-go test-python test-kernels kernel-shell soak demo bench \
-  bench-python lint lint-python generate fresh audit sbom clean
+.PHONY: build test test-node test-go test-python test-kernels kernel-shell soak demo \
+  bench bench-build bench-guard bench-python lint lint-python generate fresh audit sbom clean
 .DEFAULT_GOAL := build
 
 build: node_modules/.installed     ## compile the daemon, the command line and the client
@@ -60,13 +60,19 @@ demo: build                        ## walk through the command line, then a mill
 	scripts/install-packages.sh bpftool
 	demo/run.sh
 
-bench: build bench/.build/peers $(VENV)/.installed ## measure beside bpftool, C and Go; CASE='dump-go-*' for some cases
+bench: bench-build $(VENV)/.installed ## measure beside bpftool, C and Go; CASE='dump-go-*' for some cases
 	scripts/require-root.sh "make bench"
+	node bench/.build/main.js $(if $(CASE),'$(CASE)')
+
+bench-guard: bench-build           ## fail where work costs more than it did, beside a peer; UPDATE=yes to write anew
+	scripts/require-root.sh "make bench-guard"
+	node bench/.build/guard.js $(if $(UPDATE),--update)
+
+bench-build: build bench/.build/peers ## compile the bench and its peers
 	scripts/install-packages.sh bpftool openssl
 	scripts/install-go.sh
 	cd bench/go && go build -o ../.build/go/ ./...
 	$(NPX) tsc -p bench
-	node bench/.build/main.js $(if $(CASE),'$(CASE)')
 
 bench-python: build $(VENV)/.installed ## measure the Python client
 	scripts/require-root.sh "make bench-python"
