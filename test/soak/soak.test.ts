@@ -37,11 +37,10 @@ it(
     });
     for (const worker of workers) await worker.prepare();
     const work = Promise.all(workers.map((worker) => worker.run()));
-    // What goes wrong ends the test when it is awaited, not the process before.
-    work.catch(() => {});
-
-    await disturb(daemon, proxy.cut, workers);
-    const samples = await watchOver(daemon, proxy.cut);
+    const samples = await unlessFailed(work, async () => {
+      await disturb(daemon, proxy.cut, workers);
+      return watchOver(daemon, proxy.cut);
+    });
     for (const worker of workers) worker.stop();
     await work;
 
@@ -52,6 +51,14 @@ it(
   },
   MINUTES * 60_000 + 300_000,
 );
+
+/** Does something beside the workers; ends with the first of them that fails. */
+function unlessFailed<T>(work: Promise<unknown>, other: () => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    work.catch(reject);
+    other().then(resolve, reject);
+  });
+}
 
 /** Cuts connections, restarts the daemon and kills it, for half of the time. */
 async function disturb(daemon: TestDaemon, cut: () => void, workers: readonly Worker[]) {
