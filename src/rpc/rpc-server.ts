@@ -107,7 +107,7 @@ export class RpcServer {
       reportDefect: (error, { rpc, peer }) => reportDefect(error, rpc, peer),
     };
     const contract = [MapService, HostService];
-    for (const service of contract) warmValidation(service);
+    warmValidation(contract);
     const maps = mapServiceHandlers(host, hub, records, maxMessageBytes);
     const pipeline = pipelineHandler(maps, runtime);
     addService(this.#server, MapService, { ...maps, pipeline }, mapServiceRules, runtime);

@@ -19,11 +19,19 @@ export function validate(schema: DescMessage, message: Message): void {
 }
 
 /**
- * Compiles the rules of all requests of a service, which takes the first call of each
- * method some 200 ms otherwise.
+ * Compiles the rules of all requests of services, which takes the first call of each method
+ * a while otherwise: one method in each turn of the event loop, so that nobody waits for
+ * it, neither callers nor who started the daemon.
  */
-export function warmValidation(service: DescService): void {
-  for (const method of service.methods) validator.validate(method.input, create(method.input));
+export function warmValidation(services: readonly DescService[]): void {
+  const methods = services.flatMap((service) => service.methods);
+  const warmNext = () => {
+    const method = methods.pop();
+    if (method === undefined) return;
+    validator.validate(method.input, create(method.input));
+    setImmediate(warmNext).unref();
+  };
+  setImmediate(warmNext).unref();
 }
 
 function toFieldViolation(violation: Violation): FieldViolation {
