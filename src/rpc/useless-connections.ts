@@ -29,10 +29,10 @@ interface SessionHandle {
 
 /**
  * To a peer that breaks HTTP/2's rules nghttp2 says GOAWAY, and then neither reads nor
- * writes. Node tells of that for some rules only (Http2Session::OnInvalidFrame); for the
+ * writes. Node 20 tells of that for some rules only (Http2Session::OnInvalidFrame); for the
  * others it keeps the connection, also when the peer has closed it, as nothing reads its
- * end. What tells of all is the notice that nghttp2 is done, which Node has for
- * `session.close()` alone.
+ * end. (22.23 and 24.22 tell of all.) What always tells is the notice that nghttp2 is done,
+ * which Node has for `session.close()` alone.
  */
 function closeTerminated(session: ServerHttp2Session): void {
   const handle = handleOf(session);

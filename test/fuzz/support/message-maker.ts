@@ -6,36 +6,7 @@ import {
   ScalarType,
   toBinary,
 } from "@bufbuild/protobuf";
-
-/** Random choices that are the same for the same seed. */
-export class Dice {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  /** A whole number from 0 to `below - 1`. */
-  number(below: number): number {
-    // mulberry32
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below);
-  }
-
-  chance(probability: number): boolean {
-    return this.number(1_000_000) < probability * 1_000_000;
-  }
-
-  pick<T>(items: readonly T[]): T {
-    return items[this.number(items.length)] as T;
-  }
-
-  bytes(size: number): Buffer {
-    return Buffer.from(Array.from({ length: size }, () => this.number(256)));
-  }
-}
+import type { Dice } from "./dice.js";
 
 /** Makes the value of a field; undefined to leave it out. */
 export type FieldMaker = (dice: Dice) => unknown;
@@ -45,14 +16,17 @@ export type Mender = (init: Record<string, unknown>, dice: Dice) => void;
 
 /** How likely a field is present where nothing says otherwise. */
 const PRESENT = 0.6;
-const MESSAGE_PRESENT = 0.9;
-const MENDED = 0.75;
+const MESSAGE_PRESENT = 0.95;
+const MENDED = 0.9;
 const DEEPEST = 4;
+/** How seldom a list is long. */
+const LONG = 0.002;
 
 /**
  * Makes random messages of any type from its descriptor. Fields that have a maker, by
- * "Message.field", are made by it (that of a oneof answers which field to choose), so that messages can be about things that are there;
- * menders, by "Message", then make most of them fit.
+ * "Message.field", are made by it (that of a oneof answers which field to choose), so that
+ * messages can be about things that are there; menders, by "Message", then make most of
+ * them fit.
  */
 export class MessageMaker {
   readonly #dice: Dice;
@@ -80,7 +54,7 @@ export class MessageMaker {
     for (const member of schema.members) {
       if (member.kind === "field") {
         init[member.localName] = this.#field(member, depth);
-      } else if (this.#dice.chance(0.95)) {
+      } else if (this.#dice.chance(0.98)) {
         const choose = this.#makers[`${schema.name}.${member.name}`];
         const name = choose?.(this.#dice);
         const chosen =
@@ -101,7 +75,8 @@ export class MessageMaker {
     switch (field.fieldKind) {
       case "list": {
         const { listKind } = field;
-        const length = this.#dice.pick([0, 1, 1, 2, 5]);
+        const isLong = listKind !== "message" && this.#dice.chance(LONG);
+        const length = isLong ? 3000 : this.#dice.pick([0, 1, 1, 2, 5]);
         return Array.from({ length }, () => {
           if (listKind === "message") return this.init(field.message, depth + 1);
           return listKind === "enum" ? this.#enum(field.enum) : this.#scalar(field.scalar);
@@ -119,22 +94,30 @@ export class MessageMaker {
   }
 
   #enum({ values }: DescEnum): number {
-    return this.#dice.chance(0.95) ? this.#dice.pick(values).number : 4000;
+    return this.#dice.chance(0.98)
+      ? this.#dice.pick(values).number
+      : this.#dice.pick([4000, -1, 2 ** 31 - 1]);
   }
 
   #scalar(type: ScalarType): unknown {
+    const dice = this.#dice;
     switch (type) {
       case ScalarType.BOOL:
-        return this.#dice.chance(0.3);
+        return dice.chance(0.3);
       case ScalarType.STRING:
-        return this.#dice.pick(["", "a", "x/../y", "ä€\0", "n".repeat(70), "%s%n"]);
+        return dice.pick(["", "a", "x/../y", "ä€\0", "n".repeat(70), "%s%n", "__proto__"]);
       case ScalarType.BYTES:
-        return this.#dice.bytes(this.#dice.pick([0, 1, 3, 4, 4, 4, 8, 8, 16, 100]));
+        return dice.bytes(dice.pick([0, 1, 3, 4, 4, 4, 8, 8, 16, 100]));
       case ScalarType.UINT64:
+      case ScalarType.FIXED64:
+        return dice.pick([BigInt(this.#number()), 2n ** 63n, 2n ** 64n - 1n]);
       case ScalarType.INT64:
-        return BigInt(this.#number());
+        return dice.pick([BigInt(this.#number()), -1n, 2n ** 63n - 1n, -(2n ** 63n)]);
       case ScalarType.INT32:
-        return this.#dice.pick([0, 1, -1, 1000, 2 ** 31 - 1]);
+        return dice.pick([0, 1, -1, 1000, 2 ** 31 - 1]);
+      case ScalarType.DOUBLE:
+      case ScalarType.FLOAT:
+        return dice.pick([0, -1.5, Number.NaN, Number.POSITIVE_INFINITY, 3e38]);
       default:
         return this.#number();
     }
