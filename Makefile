@@ -10,7 +10,7 @@ MINUTES ?= 60
 # Where scripts/install-go.sh puts Go, if it has to.
 export PATH := $(CURDIR)/test/.cache/go/bin:$(PATH)
 
-.PHONY: build test test-node test-go test-python test-kernels kernel-shell soak demo \
+.PHONY: build test test-node test-etcd test-go test-python test-kernels kernel-shell soak demo \
   bench bench-build bench-guard bench-python lint lint-python generate fresh audit sbom clean
 .DEFAULT_GOAL := build
 
@@ -27,6 +27,12 @@ test-node: build $(VENV)/.installed ## run the tests of the daemon and the comma
 	scripts/install-grpcurl.sh
 	scripts/install-go.sh
 	$(NPX) vitest run
+
+test-etcd: build                   ## run the tests of the fleet's store on an etcd newer than Debian's
+	scripts/install-packages.sh openssl
+	scripts/install-go.sh
+	scripts/build-etcd.sh test/.cache/etcd
+	BPFMAPD_ETCD=$(CURDIR)/test/.cache/etcd $(NPX) vitest run test/fleet/store/etcd
 
 test-go: build                     ## run the tests of the Go client
 	scripts/require-root.sh "make test-go"
@@ -96,6 +102,7 @@ lint-python: $(VENV)/.installed    ## format, lint and types of the Python clien
 
 generate: node_modules/.installed $(VENV)/.installed ## write the generated code and reference anew
 	scripts/install-go.sh
+	node scripts/etcd-protos.mjs
 	npm run --silent generate
 	$(PYTHON_CLIENT) clients/python/scripts/generate.py
 	$(NPX) tsc -b
@@ -105,8 +112,9 @@ generate: node_modules/.installed $(VENV)/.installed ## write the generated code
 	$(PYTHON_CLIENT) clients/python/scripts/reference.py >docs/reference/python.md
 
 fresh: generate                    ## fail where what is generated is not what git has
-	scripts/check-unchanged.sh clients/typescript/src/gen src/rpc/gen clients/go/gen \
-	  bench/go/gen clients/python/src/bpfmapd/_gen docs/map-types.md docs/reference
+	scripts/check-unchanged.sh clients/typescript/src/gen src/rpc/gen src/fleet/store/gen \
+	  third_party/proto/etcd clients/go/gen bench/go/gen clients/python/src/bpfmapd/_gen \
+	  docs/map-types.md docs/reference
 
 audit: node_modules/.installed     ## fail where a dependency that ships has a known vulnerability
 	node scripts/audit.mjs
