@@ -22,7 +22,7 @@ test: build                        ## run all tests on real kernel maps
 
 test-node: build $(VENV)/.installed ## run the tests of the daemon and the command line, conformance and examples
 	scripts/require-root.sh "make test-node"
-	scripts/install-packages.sh bpftool clang faketime libbpf-dev libc-headers openssl python3 \
+	scripts/install-packages.sh bpftool clang etcd faketime libbpf-dev libc-headers openssl python3 \
 	  strace systemd-analyze xdp-tools
 	scripts/install-grpcurl.sh
 	scripts/install-go.sh

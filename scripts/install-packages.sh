@@ -25,6 +25,7 @@ is_there() {
 package_of() {
   case $1 in
     libc-headers) echo libc6-dev ;;
+    etcd) echo etcd-server ;;
     qemu) echo qemu-system-x86 ;;
     go) echo golang-go ;;
     ip) echo iproute2 ;;

@@ -16,7 +16,7 @@ list() {
     find "$mount" -xdev -mindepth 1 -not -name '*.debug' -printf 'pin %p\n' 2>/dev/null || true
   done < <(awk '$3 == "bpf" { print $2 }' /proc/mounts)
   ip netns list | awk '{ print "netns " $1 }'
-  pgrep -af 'dist/(daemon|cli)/main\.js' | sed 's/^/process /' || true
+  pgrep -af 'dist/(daemon|cli)/main\.js|bpfmapd-etcd-' | sed 's/^/process /' || true
 }
 
 check() {

@@ -32,6 +32,7 @@ const LICENCES = ["Apache-2.0", "MIT", "BSD-3-Clause", "ISC", "(Apache-2.0 AND B
 
 /** Packages that would run a script when installed, and why they work without. */
 const INSTALL_SCRIPTS = {
+  "classic-level": "builds LevelDB from source; what is used is the prebuilt one in the package",
   koffi: "builds itself from source; what is used is the prebuilt package per platform",
   protobufjs: "warns of versions that do not fit; grpc-js pins the one that does",
   "@bufbuild/buf": "for development; looks whether the package per platform is there",
