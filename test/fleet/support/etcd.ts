@@ -47,40 +47,62 @@ export interface TestEtcd {
 
 /** Starts an etcd on free ports of 127.0.0.1. It dies with this process. */
 export async function startEtcd(options: EtcdOptions = {}): Promise<TestEtcd> {
-  const directory = mkdtempSync(join(tmpdir(), "bpfmapd-etcd-"));
+  const [etcd] = await startEtcdCluster(1, options);
+  return etcd!;
+}
+
+/** Starts a cluster of so many members. */
+export async function startEtcdCluster(
+  size: number,
+  options: EtcdOptions = {},
+): Promise<readonly TestEtcd[]> {
   // Somebody else may take a free port before etcd does: then others are tried.
   for (let tries = 1; ; tries++) {
-    const etcd = new EtcdProcess(directory, await freePort(), await freePort(), options);
-    try {
-      await etcd.start();
-      return etcd;
-    } catch (error) {
-      await etcd.kill();
-      if (tries < 3) continue;
-      await etcd.dispose();
-      throw error;
-    }
+    const members = await Promise.all(Array.from({ length: size }, () => newMember(options)));
+    const cluster = members.map(({ member }) => member).join(",");
+    const started = await Promise.allSettled(members.map((member) => member.join(cluster)));
+    const failure = started.find(({ status }) => status === "rejected");
+    if (failure === undefined) return members;
+    await Promise.all(members.map((member) => member.dispose()));
+    if (tries === 3) throw (failure as PromiseRejectedResult).reason;
   }
+}
+
+async function newMember(options: EtcdOptions): Promise<EtcdProcess> {
+  return new EtcdProcess(await freePort(), await freePort(), options);
 }
 
 class EtcdProcess implements TestEtcd {
   readonly endpoint: string;
   readonly dataDirectory: string;
+  readonly #name: string;
   readonly #peer: string;
-  readonly #directory: string;
+  readonly #directory = mkdtempSync(join(tmpdir(), "bpfmapd-etcd-"));
   readonly #options: EtcdOptions;
   #child: ChildProcess | undefined;
+  #cluster = "";
   #said = "";
   readonly #removeAtExit = () => rmSync(this.#directory, { recursive: true, force: true });
 
-  constructor(directory: string, port: number, peerPort: number, options: EtcdOptions) {
+  constructor(port: number, peerPort: number, options: EtcdOptions) {
     const scheme = options.tls === undefined ? "http" : "https";
     this.endpoint = `${scheme}://127.0.0.1:${port}`;
     this.#peer = `http://127.0.0.1:${peerPort}`;
-    this.#directory = directory;
-    this.dataDirectory = join(directory, `data-${port}`);
+    this.#name = `member-${port}`;
+    this.dataDirectory = join(this.#directory, "data");
     this.#options = options;
     process.on("exit", this.#removeAtExit);
+  }
+
+  /** The member as `--initial-cluster` has it. */
+  get member(): string {
+    return `${this.#name}=${this.#peer}`;
+  }
+
+  /** Starts it as one of the members of a cluster. */
+  join(cluster: string): Promise<void> {
+    this.#cluster = cluster;
+    return this.start();
   }
 
   async start(): Promise<void> {
@@ -90,11 +112,11 @@ class EtcdProcess implements TestEtcd {
       ...["--client-cert-auth", "--trusted-ca-file", tls.ca],
     ];
     const command = [
-      ...["--pdeathsig", "KILL", "--", PROGRAM, "--name", "test"],
+      ...["--pdeathsig", "KILL", "--", PROGRAM, "--name", this.#name],
       ...["--data-dir", this.dataDirectory, "--logger", "zap", "--log-level", "warn"],
       ...["--listen-client-urls", this.endpoint, "--advertise-client-urls", this.endpoint],
       ...["--listen-peer-urls", this.#peer, "--initial-advertise-peer-urls", this.#peer],
-      ...["--initial-cluster", `test=${this.#peer}`],
+      ...["--initial-cluster", this.#cluster],
       ...(tlsArgs ?? []),
       ...args,
     ];

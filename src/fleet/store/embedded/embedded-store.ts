@@ -65,17 +65,11 @@ export class EmbeddedStore implements Store {
     { signal }: CallOptions = {},
   ): Promise<TransactionAnswer> {
     checkTransaction(transaction);
-    const engine = this.#engine;
-    await engine.usable(signal);
-    if (puts(transaction)) await engine.requireSpace(transactionBytes(transaction));
-    await engine.usable(signal);
-    const now = this.#clock.now();
-    const outcome = evaluate(transaction, engine.history, engine.leases, now);
-    return engine.commit(outcome.writes, async () => ({
-      revision: engine.revision,
-      succeeded: outcome.succeeded,
-      results: await this.#results(outcome.results),
-    }));
+    await this.#engine.usable(signal);
+    // What only removes may go on when the disk is full.
+    if (!puts(transaction)) return this.#transact(transaction, signal);
+    const bytes = transactionBytes(transaction);
+    return this.#engine.withSpace(bytes, () => this.#transact(transaction, signal));
   }
 
   watch(query: WatchQuery): AsyncIterable<WatchBatch> {
@@ -107,15 +101,13 @@ export class EmbeddedStore implements Store {
     checkLeaseSeconds(seconds);
     const engine = this.#engine;
     await engine.usable(signal);
-    await engine.requireSpace(0);
-    await engine.usable(signal);
-    const id = newLeaseId();
-    engine.leases.add(id, seconds, this.#clock.now() + seconds * 1000);
-    return engine.commit([writeLease(id, seconds)], async () => ({
-      revision: engine.revision,
-      id,
-      seconds,
-    }));
+    return engine.withSpace(0, async () => {
+      await engine.usable(signal);
+      const id = newLeaseId();
+      engine.leases.add(id, seconds, this.#clock.now() + seconds * 1000);
+      const answer = async () => ({ revision: engine.revision, id, seconds });
+      return engine.commit([writeLease(id, seconds)], answer);
+    });
   }
 
   async refreshLease(id: bigint, { signal }: CallOptions = {}): Promise<LeaseAnswer> {
@@ -154,6 +146,21 @@ export class EmbeddedStore implements Store {
   async close(): Promise<void> {
     await this.#engine.close();
     await this.#expiring;
+  }
+
+  async #transact(
+    transaction: Transaction,
+    signal: AbortSignal | undefined,
+  ): Promise<TransactionAnswer> {
+    const engine = this.#engine;
+    await engine.usable(signal);
+    const now = this.#clock.now();
+    const outcome = evaluate(transaction, engine.history, engine.leases, now);
+    return engine.commit(outcome.writes, async () => ({
+      revision: engine.revision,
+      succeeded: outcome.succeeded,
+      results: await this.#results(outcome.results),
+    }));
   }
 
   #liveLease(id: bigint): Lease {

@@ -22,6 +22,8 @@ export class Engine {
   #history = new History();
   #leases = new LeaseTable();
   #durable = 0n;
+  /** Bytes of writes that asked for space and are not over. */
+  #underWayBytes = 0;
   #isClosed = false;
   /** Memory is ahead of the disk for good, and the database may not be written: see Disk. */
   #isBroken = false;
@@ -74,15 +76,18 @@ export class Engine {
   /**
    * Refuses with NO_SPACE a write that would take the file system below the reserve: before
    * anything is tried, so that the disk's end is never met halfway, and compaction has room.
+   * @param bytes of the write, which count until it is over
    */
-  async requireSpace(bytes: number): Promise<void> {
-    const free = await this.#disk.freeBytes();
-    if (free - bytes >= this.#reserveBytes) return;
-    throw new StoreError(
-      "NO_SPACE",
-      `the store's disk has ${free} bytes free and ${this.#reserveBytes} are kept in reserve:` +
-        " nothing was written; make room, or delete and compact",
-    );
+  async withSpace<T>(bytes: number, write: () => Promise<T>): Promise<T> {
+    this.#underWayBytes += bytes;
+    const wanted = this.#underWayBytes;
+    try {
+      const free = await this.#disk.freeBytes();
+      if (free - wanted < this.#reserveBytes) throw this.#noSpace(free);
+      return await write();
+    } finally {
+      this.#underWayBytes -= bytes;
+    }
   }
 
   /**
@@ -110,6 +115,14 @@ export class Engine {
     await this.#line.idle();
     await this.#reopening?.catch(() => {});
     await this.#disk.close();
+  }
+
+  #noSpace(free: number): StoreError {
+    return new StoreError(
+      "NO_SPACE",
+      `the store's disk has ${free} bytes free and ${this.#reserveBytes} are kept in reserve:` +
+        " nothing was written; make room, or delete and compact",
+    );
   }
 
   async #write(writes: readonly DiskWrite[]): Promise<void> {

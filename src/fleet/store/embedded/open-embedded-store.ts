@@ -1,4 +1,5 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, open } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { type Clock, systemClock } from "../../clock.js";
 import type { Store } from "../store.js";
 import { StoreError } from "../store-error.js";
@@ -28,9 +29,19 @@ const RESERVE_BYTES = 16 * 1024 * 1024;
 export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<Store> {
   const { directory, reserveBytes = RESERVE_BYTES, clock = systemClock } = options;
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeDirectory(directory);
   } catch (cause) {
     throw new StoreError("UNAVAILABLE", `cannot make the store's directory: ${cause}`, { cause });
   }
   return new EmbeddedStore(await Engine.open(new Disk(directory), clock, reserveBytes), clock);
+}
+
+/** Makes it on the disk, too: a file that is synced is lost with a directory that is not. */
+async function makeDirectory(directory: string): Promise<void> {
+  const first = await mkdir(directory, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  for (let made = resolve(directory); made.length >= first.length; made = dirname(made)) {
+    const parent = await open(dirname(made));
+    await parent.sync().finally(() => parent.close());
+  }
 }
