@@ -11,6 +11,7 @@ import { goLoadCases } from "./cases/go-load.js";
 import { goLookupsCases } from "./cases/go-lookups.js";
 import { loadCases } from "./cases/load.js";
 import { lookupBesideDump } from "./cases/lookup-beside-dump.js";
+import { lookupBesideFlood } from "./cases/lookup-beside-flood.js";
 import { records } from "./cases/records.js";
 import { watchCostCases } from "./cases/watch-cost.js";
 import { watchLatency } from "./cases/watch-latency.js";
@@ -31,6 +32,7 @@ const all: Case[] = [
   ...goLoadCases,
   ...goLookupsCases,
   lookupBesideDump,
+  lookupBesideFlood,
   dumpMemory,
   records,
   ...watchScanCases,
