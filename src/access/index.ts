@@ -8,6 +8,10 @@ export { BearerTokens, readKeySet, type TokenRules } from "./identity/bearer-tok
 export type { Principal } from "./identity/principal.js";
 export { tcpPeer } from "./identity/tls-peer.js";
 export { unixPeer } from "./identity/unix-peer.js";
+export { CallShare } from "./limits/call-share.js";
+export { CallerLimiter, type Slot } from "./limits/caller-limiter.js";
+export { Callers } from "./limits/callers.js";
+export { DEFAULT_LIMITS, type LimitName, type Limits } from "./limits/limits.js";
 export { Policy } from "./policy/policy.js";
 export { readPolicy } from "./policy/policy-file.js";
 export { VERBS, type Verb } from "./verb.js";

@@ -22,6 +22,11 @@ export interface HoldRequest {
   readonly name: string;
   /** Time to live in milliseconds; absent for a hold without a lease. */
   readonly leaseMs?: number | undefined;
+  /**
+   * Asked before a hold is made that was not there: throws where the one who asks has as many
+   * as it may. What it answers is called when the hold has ended.
+   */
+  readonly claim?: (() => () => void) | undefined;
 }
 
 interface Entry {
@@ -29,6 +34,8 @@ interface Entry {
   readonly fd: SharedFd;
   file: string;
   leaseMs: number | undefined;
+  /** Gives back what was claimed for the hold; absent of one that was taken over. */
+  readonly unclaim?: (() => void) | undefined;
 }
 
 /** How much is held. */
@@ -94,6 +101,7 @@ export class HoldRegistry {
     this.#forget(name, entry);
     this.#leases.stop(name);
     entry.fd.release();
+    entry.unclaim?.();
     if (!this.#namesById.has(entry.info.id)) this.#onUnheld(entry.info.id);
   }
 
@@ -185,11 +193,21 @@ export class HoldRegistry {
   }
 
   #add(fd: number, info: MapInfo, request: HoldRequest): void {
+    const unclaim = request.claim?.();
+    try {
+      const { file, held } = this.#pinAndOpen(fd, request);
+      this.#remember(request.name, { info, fd: held, file, leaseMs: request.leaseMs, unclaim });
+    } catch (error) {
+      unclaim?.();
+      throw error;
+    }
+  }
+
+  #pinAndOpen(fd: number, request: HoldRequest): { file: string; held: SharedFd } {
     const file = holdFileName(request);
     this.#pin(file, fd, request.name);
     try {
-      const held = new SharedFd(objGet(this.#path(file)));
-      this.#remember(request.name, { info, fd: held, file, leaseMs: request.leaseMs });
+      return { file, held: new SharedFd(objGet(this.#path(file))) };
     } catch (error) {
       // No fd may be left: the pin alone would keep the map for good.
       unlinkSync(this.#path(file));

@@ -67,6 +67,8 @@ export interface MapErrorDetail {
   readonly violations?: readonly FieldViolation[];
   /** What a program can use: "map", "operation", "errno", "index", "applied", "ids". */
   readonly metadata?: Readonly<Record<string, string>>;
+  /** When it is worth to try again, in milliseconds, where it is enough to wait. */
+  readonly retryAfterMs?: number | undefined;
   /** What lies behind it; logged, never sent. */
   readonly cause?: unknown;
 }
@@ -77,12 +79,14 @@ export class MapError extends Error {
   readonly reason: MapErrorReason;
   readonly violations: readonly FieldViolation[];
   readonly metadata: Readonly<Record<string, string>>;
+  readonly retryAfterMs: number | undefined;
 
   constructor(reason: MapErrorReason, message: string, detail: MapErrorDetail = {}) {
     super(message, { cause: detail.cause });
     this.reason = reason;
     this.violations = detail.violations ?? [];
     this.metadata = detail.metadata ?? {};
+    this.retryAfterMs = detail.retryAfterMs;
   }
 
   /** The same error with more metadata, such as the index of the element at fault. */
@@ -90,6 +94,7 @@ export class MapError extends Error {
     return new MapError(this.reason, this.message, {
       violations: this.violations,
       metadata: { ...this.metadata, ...metadata },
+      retryAfterMs: this.retryAfterMs,
       cause: this.cause,
     });
   }
@@ -101,6 +106,7 @@ export class MapError extends Error {
     return new MapError(this.reason, message, {
       violations: this.violations,
       metadata: { ...this.metadata, map },
+      retryAfterMs: this.retryAfterMs,
       cause: this.cause,
     });
   }

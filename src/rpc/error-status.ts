@@ -1,6 +1,11 @@
-import { BadRequestSchema, ErrorInfoSchema, StatusSchema } from "@bpfmapd/client/proto";
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  RetryInfoSchema,
+  StatusSchema,
+} from "@bpfmapd/client/proto";
 import { create, toBinary } from "@bufbuild/protobuf";
-import { anyPack } from "@bufbuild/protobuf/wkt";
+import { anyPack, durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Metadata, type status } from "@grpc/grpc-js";
 import type { MapError } from "../maps/index.js";
 import { statusOfReason } from "./status.js";
@@ -39,7 +44,8 @@ export class StatusError extends Error {
 
 /**
  * The status of a map error: a google.rpc.Status with an ErrorInfo, and a BadRequest
- * where fields are at fault. What is too long for trailers is shortened and says so.
+ * where fields are at fault, and a RetryInfo where it is enough to wait. What is too long
+ * for trailers is shortened and says so.
  */
 export function errorStatus(error: MapError): CallStatus {
   const code = statusOfReason[error.reason];
@@ -57,6 +63,10 @@ export function errorStatus(error: MapError): CallStatus {
   const fieldViolations = describeViolations(error);
   if (fieldViolations.length > 0) {
     details.push(anyPack(BadRequestSchema, create(BadRequestSchema, { fieldViolations })));
+  }
+  if (error.retryAfterMs !== undefined) {
+    const retryDelay = durationFromMs(error.retryAfterMs);
+    details.push(anyPack(RetryInfoSchema, create(RetryInfoSchema, { retryDelay })));
   }
   const metadata = new Metadata();
   const bytes = toBinary(StatusSchema, create(StatusSchema, { code, message, details }));

@@ -74,12 +74,13 @@ class PipelinedCall implements CallContext {
     const runtime = this.#runtime;
     const room = runtime.maxMessageBytes - U32_FIELD;
     try {
-      this.#letIn();
+      const turn = this.#letIn();
+      if (turn) await turn;
       const answer = await carryOut(this.#method, handler, request, this, runtime, room);
       this.course?.ended(status.OK, "");
       return wrapped(tag, answer);
     } catch (error) {
-      if (this.guard) await this.guard.audit?.ended({ error });
+      if (this.guard?.audit) await this.guard.audit.ended({ error });
       const failure = failureStatus(error, this, runtime);
       this.course?.ended(failure?.code ?? status.CANCELLED, failure?.details ?? "");
       this.signal.throwIfAborted();
@@ -90,10 +91,13 @@ class PipelinedCall implements CallContext {
   }
 
   /** Its caller is the pipeline's; whether that one may make it is asked of each call. */
-  #letIn(): void {
+  #letIn(): Promise<void> | undefined {
     const { gate } = this.#runtime;
-    const who = this.#pipeline.access?.who;
-    if (gate && who) this.guard = gate.letIn(who, this.rpc, this.#metadata, false);
+    const { guard } = this.#pipeline;
+    if (!gate || !guard) return undefined;
+    const { who, connection } = guard;
+    this.guard = gate.letIn(who, connection, this.rpc, this.#metadata, true);
+    return gate.turns.wait(who.name, connection);
   }
 }
 

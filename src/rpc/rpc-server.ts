@@ -62,7 +62,8 @@ export class RpcServer {
   readonly #streamsStopping = new AbortController();
   readonly #unaryStopping = new AbortController();
   readonly #connections = new Set<Duplex>();
-  readonly #gate: CallGate | undefined;
+  readonly #gate: CallGate;
+  readonly #log: Logger;
 
   constructor({
     host,
@@ -79,7 +80,12 @@ export class RpcServer {
     const courses = coursesOf(observers, log);
     const reportDefect = (err: unknown, rpc: string, peer?: string) =>
       log.error({ err, rpc, peer }, "defect");
-    this.#gate = access && new CallGate(access, audit && new Audit(audit), reportDefect);
+    this.#log = log;
+    this.#gate = new CallGate({
+      control: access,
+      audit: audit && new Audit(audit),
+      reportDefect,
+    });
     this.#server = new Server({
       "grpc.max_receive_message_length": maxMessageBytes,
       "grpc.max_send_message_length": -1, // the adapter checks, and says why
@@ -88,13 +94,13 @@ export class RpcServer {
         cutStreamInterceptor,
         frameInPlaceInterceptor,
         callStatusInterceptor(maxMessageBytes, courses),
-        ...(this.#gate ? [this.#gate.interceptor] : []),
+        this.#gate.interceptor,
       ],
     });
     onHttp2Server(this.#server, (http2Server) => {
       shortenDeadlines(http2Server);
       closeUseless(http2Server, handshakeTimeoutMs);
-      this.#gate?.listen(http2Server);
+      this.#gate.listen(http2Server);
     });
 
     const runtime: CallRuntime = {
@@ -128,16 +134,21 @@ export class RpcServer {
   }
 
   /**
-   * Serves a connection that was accepted: of a unix socket, of TCP, or of TLS.
+   * Serves a connection that was accepted: of a unix socket, of TCP, or of TLS. Closes it where
+   * its peer has as many as it may.
    *
-   * @param peerOf tells who is at its other end; called where that is asked
+   * @param peerOf tells who is at its other end
    */
   accept(connection: Duplex, peerOf: () => Principal): void {
     this.#connections.add(connection);
     connection.once("close", () => this.#connections.delete(connection));
-    const serve = () => this.#injector.injectConnection(connection);
-    if (this.#gate) this.#gate.arrive(peerOf(), serve);
-    else serve();
+    try {
+      this.#gate.arrive(peerOf(), connection, () => this.#injector.injectConnection(connection));
+    } catch (error) {
+      // It was gone before it was served, or is one too many.
+      this.#log.debug({ err: (error as Error).message }, "a connection is not served");
+      connection.destroy();
+    }
   }
 
   /**

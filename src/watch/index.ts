@@ -7,6 +7,7 @@ export type { Scan } from "./watch-protocol.js";
 export {
   RESYNC_REASONS,
   type ResyncReason,
+  type WatchAccount,
   type WatchEvents,
   type WatchFilter,
   type WatchItem,

@@ -75,6 +75,7 @@ export class MapStream {
   /** Runs until the map is gone, or another one stands in its place. */
   async *run(resume: StreamPosition | undefined, isRecreated: boolean): AsyncGenerator<WatchItem> {
     try {
+      this.#account();
       if (isRecreated) yield this.#resync("map_recreated");
       await this.#chooseSource();
       if (this.#context.request.start === "updates") {
@@ -291,5 +292,11 @@ export class MapStream {
     await Promise.race([this.#feed.bell.next, enough]);
     stop();
     signal.throwIfAborted();
+    this.#account();
+  }
+
+  #account(): void {
+    const { id, lastScan } = this.#feed;
+    this.#context.request.account?.keeps(id, lastScan?.shadowBytes ?? 0);
   }
 }

@@ -12,6 +12,12 @@ export interface WatchFilter {
   readonly coveredBy?: Uint8Array | undefined;
 }
 
+/** Who answers for what the daemon keeps of the contents of a map that is watched. */
+export interface WatchAccount {
+  /** So many bytes are kept of the map that is watched now; throws where that is too much. */
+  keeps(mapId: number, bytes: number): void;
+}
+
 /** What to watch; the contract's `WatchRequest`. */
 export interface WatchRequest {
   readonly map: MapRef;
@@ -26,6 +32,8 @@ export interface WatchRequest {
   readonly follow: boolean;
   /** How keys and values stand in the events; as bytes where absent. */
   readonly reading?: Reading | undefined;
+  /** Told at the start and after each scan; absent where nobody counts. */
+  readonly account?: WatchAccount | undefined;
 }
 
 /** Why a stream starts over. */

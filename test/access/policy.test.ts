@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { namesOf } from "#dist/access/identity/subject-alt-names.js";
-import { type Principal, readPolicy } from "#dist/access/index.js";
+import { DEFAULT_LIMITS, type Principal, readPolicy } from "#dist/access/index.js";
 import type { MapFacts } from "#dist/access/policy/map-facts.js";
 import { MapType } from "#dist/maps/index.js";
 
@@ -101,6 +101,13 @@ describe("a policy file", () => {
       "version: 1\nidentities: {a: [{uid: [0]}]}\nrules: [{identities: [a], verbs: all, maps: {types: [hsh]}}]",
       '"hsh" is no map type',
     ],
+    ["version: 1\nlimits: {b: {calls: 1}}", '"b" is none of the identities'],
+    ["version: 1\nlimits: {default: {cals: 1}}", "limits.default.cals: there is no such key"],
+    ["version: 1\nlimits: {default: {calls: 0}}", "must be a whole number from 1"],
+    ["version: 1\nlimits: {default: {streams: 1.5}}", "limits.default.streams must be a whole"],
+    ["version: 1\nlimits: {default: {streams: true}}", "limits.default.streams must be a whole"],
+    ["version: 1\nlimits: {default: {watched_bytes: 1TB}}", "such as 16MiB, or none, not"],
+    ["version: 1\nidentities: {default: [{uid: [0]}]}", "cannot be an identity's name"],
   ])("%j is refused", (text, message) => {
     expect(() => readPolicy(text)).toThrow(message);
   });
@@ -111,6 +118,35 @@ describe("a policy file", () => {
     const trusting = readPolicy("version: 1\nunix_socket: trusted");
     expect(trusting.grantsOf(root).ruleThatGives("admin", map)).toBe("unix_socket: trusted");
     expect(trusting.grantsOf(nobody).rulesFor("list")).toEqual([]);
+  });
+});
+
+describe("limits of a policy", () => {
+  const limitsOf = (text: string, ...gids: number[]) =>
+    readPolicy(`
+version: 1
+identities: {a: [{gid: [1]}], b: [{gid: [2]}], c: [{gid: [3]}]}
+${text}`).grantsOf({ ...nobody, unix: { uid: 5, gids, pid: 1 } }).limits;
+
+  it("are the defaults where it sets none", () => {
+    expect(limitsOf("", 1)).toEqual(DEFAULT_LIMITS);
+    expect(limitsOf("unix_socket: trusted", 1)).toEqual(DEFAULT_LIMITS);
+  });
+
+  it("are those of the identity, then of the default, then the daemon's", () => {
+    const text = "limits: {default: {calls: 7, streams: 8}, a: {calls: 9, bytes_in_flight: 2KiB}}";
+    const given = { calls: 9, streams: 8, bytes_in_flight: 2048 };
+    expect(limitsOf(text, 1)).toEqual({ ...DEFAULT_LIMITS, ...given });
+    expect(limitsOf(text, 3)).toEqual({ ...DEFAULT_LIMITS, calls: 7, streams: 8 });
+    const trusted = limitsOf(`unix_socket: trusted\n${text}`, 1);
+    expect(trusted).toEqual({ ...DEFAULT_LIMITS, ...given });
+  });
+
+  it("are the highest of what several identities set", () => {
+    const text =
+      "limits: {default: {calls: 99}, a: {calls: 7, scans: 2}, b: {calls: 9, watches: none}}";
+    const given = { calls: 9, scans: 2, watches: Number.POSITIVE_INFINITY };
+    expect(limitsOf(text, 1, 2, 3)).toEqual({ ...DEFAULT_LIMITS, ...given });
   });
 });
 

@@ -174,12 +174,12 @@ describe("a spec", () => {
   });
 
   test("of a hold keeps name and lease", () => {
-    expect(toHold(create(HoldSpecSchema, { name: "h" }))).toEqual({ name: "h" });
+    expect(toHold(create(HoldSpecSchema, { name: "h" }), undefined)).toEqual({ name: "h" });
     const leased = create(HoldSpecSchema, {
       name: "h",
       lease: { seconds: 2n, nanos: 250_000_000 },
     });
-    expect(toHold(leased)).toEqual({ name: "h", leaseMs: 2250 });
+    expect(toHold(leased, undefined)).toEqual({ name: "h", leaseMs: 2250 });
   });
 });
 

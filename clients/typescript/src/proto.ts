@@ -16,5 +16,7 @@ export {
   BadRequestSchema,
   type ErrorInfo,
   ErrorInfoSchema,
+  type RetryInfo,
+  RetryInfoSchema,
 } from "./gen/google/rpc/error_details_pb.js";
 export { type Status, StatusSchema } from "./gen/google/rpc/status_pb.js";

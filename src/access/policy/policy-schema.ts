@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { MapType } from "../../maps/index.js";
 import { VERBS } from "../verb.js";
+import { DEFAULT_LIMITS_KEY, limits } from "./limits-schema.js";
 
 /** Longer patterns are surely a mistake. */
 const MAX_PATTERN = 1024;
@@ -86,15 +87,23 @@ export const policySchema = z
     identities: z.record(name, z.array(proof).min(1, "must have at least one entry")).default({}),
     labels: z.array(z.strictObject({ folder: pattern, labels })).default([]),
     rules: z.array(rule).default([]),
+    limits: z.record(name, limits).default({}),
   })
-  .superRefine(({ identities, rules }, context) => {
+  .superRefine(({ identities, rules, limits }, context) => {
     const known = new Set(Object.keys(identities));
+    const issue = (path: (string | number)[], message: string) =>
+      context.addIssue({ code: "custom", path, message });
     const refuse = (path: (string | number)[], identity: string) =>
-      context.addIssue({
-        code: "custom",
-        path,
-        message: `${JSON.stringify(identity)} is none of the identities`,
-      });
+      issue(path, `${JSON.stringify(identity)} is none of the identities`);
+    if (known.has(DEFAULT_LIMITS_KEY)) {
+      const message = "cannot be an identity's name: under limits it stands for all others";
+      issue(["identities", DEFAULT_LIMITS_KEY], message);
+    }
+    for (const identity of Object.keys(limits)) {
+      if (identity !== DEFAULT_LIMITS_KEY && !known.has(identity)) {
+        refuse(["limits", identity], identity);
+      }
+    }
     for (const [index, { identities: named }] of rules.entries()) {
       for (const [at, identity] of named.entries()) {
         if (!known.has(identity)) refuse(["rules", index, "identities", at], identity);

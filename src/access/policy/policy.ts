@@ -1,8 +1,10 @@
 import type { Principal } from "../identity/principal.js";
+import { DEFAULT_LIMITS, type Limits } from "../limits/limits.js";
 import { VERBS, type Verb } from "../verb.js";
 import { identityMatcher } from "./identity-matcher.js";
 import type { MapFacts } from "./map-facts.js";
 import { type MapSelector, mapSelector } from "./map-selector.js";
+import { PolicyLimits } from "./policy-limits.js";
 import type { PolicyDocument } from "./policy-schema.js";
 
 interface Rule extends MapSelector {
@@ -23,6 +25,8 @@ export interface Grants {
   ruleThatGives(verb: Verb, map: MapFacts): string | undefined;
   /** Whether pins, which were not looked for, could make a difference. */
   looksAtPins(verb: Verb): boolean;
+  /** How much the caller may take. */
+  readonly limits: Limits;
 }
 
 /** Everything, without end: what a caller of a socket has whose mode is the policy. */
@@ -32,6 +36,7 @@ export const UNLIMITED_GRANTS: Grants = {
   rulesFor: () => ["unix_socket: trusted"],
   ruleThatGives: () => "unix_socket: trusted",
   looksAtPins: () => false,
+  limits: DEFAULT_LIMITS,
 };
 
 /** Who may do what to which map. Rules only give: what none gives is denied. */
@@ -39,8 +44,10 @@ export class Policy {
   readonly #trustsUnixSocket: boolean;
   readonly #identities: readonly (readonly [string, (who: Principal) => boolean])[];
   readonly #rules: readonly Rule[];
+  readonly #limits: PolicyLimits;
 
-  constructor({ unix_socket, identities, labels, rules }: PolicyDocument) {
+  constructor({ unix_socket, identities, labels, rules, limits }: PolicyDocument) {
+    this.#limits = new PolicyLimits(limits);
     this.#trustsUnixSocket = unix_socket === "trusted";
     this.#identities = Object.entries(identities).map(([name, proofs]) => {
       const matchers = proofs.map(identityMatcher);
@@ -56,8 +63,9 @@ export class Policy {
 
   /** What a caller may do. */
   grantsOf(who: Principal): Grants {
-    if (this.#trustsUnixSocket && who.unix) return UNLIMITED_GRANTS;
     const identities = this.#identities.filter(([, isMatch]) => isMatch(who)).map(([name]) => name);
+    const limits = this.#limits.of(identities);
+    if (this.#trustsUnixSocket && who.unix) return { ...UNLIMITED_GRANTS, limits };
     const own = this.#rules.filter((rule) =>
       rule.identities.some((identity) => identities.includes(identity)),
     );
@@ -69,6 +77,7 @@ export class Policy {
       rulesFor: (verb) => rulesOf(verb).map(({ label }) => label),
       ruleThatGives: (verb, map) => rulesOf(verb).find((rule) => rule.selects(map))?.label,
       looksAtPins: (verb) => rulesOf(verb).some((rule) => rule.looksAtPins),
+      limits,
     };
   }
 }

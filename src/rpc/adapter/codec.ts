@@ -25,6 +25,18 @@ export class Undecodable {
   }
 }
 
+/** Where a decoded message tells how many bytes it was. */
+const SIZE = Symbol("size");
+
+interface Sized {
+  [SIZE]?: number;
+}
+
+/** Bytes that a message of a request had. */
+export function sizeOf(message: unknown): number {
+  return (message as Sized)[SIZE] ?? 0;
+}
+
 /**
  * Fields that the daemon does not know are not kept: nothing looks at them, and sent back
  * inside an answer, as reflection does, they would nest deeper than a client decodes.
@@ -38,6 +50,12 @@ const READ = { readUnknownFields: false };
 export function decode(schema: DescMessage, bytes: Buffer): Message | Undecodable {
   // A plain view, since byte fields become views of the same class as what they come from.
   const view = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const message: (Message | Undecodable) & Sized = decodeView(schema, view);
+  message[SIZE] = bytes.byteLength;
+  return message;
+}
+
+function decodeView(schema: DescMessage, view: Uint8Array): Message | Undecodable {
   try {
     return fromBinary(schema, view, READ);
   } catch (cause) {

@@ -1,6 +1,6 @@
 import type { DescMethod, Message } from "@bufbuild/protobuf";
 import type { ServerReadableStream } from "@grpc/grpc-js";
-import { Undecodable } from "./codec.js";
+import { sizeOf, Undecodable } from "./codec.js";
 import { nameMap } from "./named-map.js";
 import type { CallRuntime } from "./runtime.js";
 import { type CallContext, CallEnded, type ServerCall } from "./server-call.js";
@@ -32,15 +32,16 @@ export async function* requestStream(
   context: ServerCall,
   runtime: CallRuntime,
 ): AsyncGenerator<Message, void> {
-  const { signal } = context;
+  const { signal, guard } = context;
   limitReadAhead(call);
   try {
     // Iterating would destroy the stream at its end, and with it the way to answer.
     for await (const request of call.iterator({ destroyOnReturn: false })) {
       signal.throwIfAborted();
       const message = checkRequest(method, request, context, runtime);
-      if (context.guard) await context.guard.audit?.requested(message);
+      if (guard?.audit) await guard.audit.requested(message);
       yield message;
+      guard?.share.giveBytes(sizeOf(request));
     }
   } catch (error) {
     signal.throwIfAborted();

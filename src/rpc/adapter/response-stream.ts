@@ -1,6 +1,7 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { CallCourse } from "../call-observer.js";
 import type { CallStatus } from "../error-status.js";
+import type { CallGuard } from "../gate/call-guard.js";
 import { canJoinFrames, joinFrames, messageSent } from "../grpc-frame.js";
 import { encode } from "./codec.js";
 import { type Answer, type CallRuntime, failureStatus, isAbortError } from "./runtime.js";
@@ -48,7 +49,7 @@ export async function sendResponses(
   runtime: CallRuntime,
 ): Promise<void> {
   const { signal } = context;
-  const queue = new ResponseQueue(call, context.course);
+  const queue = new ResponseQueue(call, context);
   let iterator: AsyncIterator<Answer> | undefined;
   try {
     signal.throwIfAborted();
@@ -97,14 +98,22 @@ async function windUp(
 class ResponseQueue {
   readonly #call: ResponseCall;
   readonly #course: CallCourse | undefined;
+  readonly #guard: CallGuard | undefined;
   #queued = 0;
   #wake: (() => void) | undefined;
   #isWriting = false;
   #waiting: Buffer[] = [];
 
-  constructor(call: ResponseCall, course: CallCourse | undefined) {
+  constructor(call: ResponseCall, { course, guard }: ServerCall) {
     this.#call = call;
     this.#course = course;
+    this.#guard = guard;
+  }
+
+  /** One message may wait in any case, so that every stream goes on. */
+  get #hasRoom(): boolean {
+    if (this.#queued === 0) return true;
+    return this.#queued < MAX_QUEUED_BYTES && !this.#guard?.share.isOver;
   }
 
   /**
@@ -115,7 +124,7 @@ class ResponseQueue {
     this.#count(bytes.byteLength);
     this.#waiting.push(bytes);
     if (!this.#isWriting) this.#writeNext();
-    if (this.#queued < MAX_QUEUED_BYTES) return undefined;
+    if (this.#hasRoom) return undefined;
     return new Promise((resolve) => {
       this.#wake = resolve;
     });
@@ -142,12 +151,14 @@ class ResponseQueue {
       this.#count(-bytes);
       this.#isWriting = false;
       if (this.#waiting.length > 0) this.#writeNext();
-      if (this.#queued < MAX_QUEUED_BYTES) this.#wake?.();
+      if (this.#hasRoom) this.#wake?.();
     });
   }
 
   #count(bytes: number): void {
     this.#queued += bytes;
     this.#course?.queued?.(bytes);
+    if (bytes > 0) this.#guard?.share.addBytes(bytes);
+    else this.#guard?.share.giveBytes(-bytes);
   }
 }

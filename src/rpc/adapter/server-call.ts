@@ -24,6 +24,8 @@ export interface CallContext {
   readonly course: CallCourse | undefined;
   /** What the caller may do to maps; undefined where nobody is asked. */
   readonly access: CallAccess | undefined;
+  /** What goes with the call since it was let in; undefined where there is no gate. */
+  readonly guard: CallGuard | undefined;
 }
 
 /** What observes and guards calls, each where there is such a thing. */
@@ -66,7 +68,8 @@ export class ServerCall implements CallContext {
     this.peer = peerName(call);
     this.course = courses?.of(call.metadata);
     this.guard = gate?.guardOf(call.metadata);
-    if (this.guard) this.guard.access.record.revoke = (error) => this.#abort(error);
+    const record = this.guard?.access?.record;
+    if (record) record.revoke = (error) => this.#abort(error);
   }
 
   get access(): CallAccess | undefined {

@@ -74,7 +74,8 @@ export function addService<S extends DescService>(
   for (const method of service.methods) {
     const served = methodDefinition(method);
     definition[method.localName] = served;
-    runtime.gate?.open(served.path, rules[method.localName as keyof typeof rules]);
+    const rule = rules[method.localName as keyof typeof rules];
+    runtime.gate?.open(served.path, rule, method.methodKind !== "unary");
     const handler = handlers[method.localName as keyof typeof handlers];
     implementation[method.localName] = methodCall(method, handler as MethodHandler, runtime);
   }

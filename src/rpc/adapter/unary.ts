@@ -15,12 +15,12 @@ export function unary(
     try {
       if (runtime.unaryStopping.aborted) throw stoppingError();
       const { maxMessageBytes } = runtime;
-      callback(
-        null,
-        await carryOut(method, handler, call.request, context, runtime, maxMessageBytes),
-      );
+      const { request } = call;
+      const answer = await carryOut(method, handler, request, context, runtime, maxMessageBytes);
+      context.guard?.share.addBytes(answer.byteLength);
+      callback(null, answer);
     } catch (error) {
-      if (context.guard) await context.guard.audit?.ended({ error });
+      if (context.guard?.audit) await context.guard.audit.ended({ error });
       const status = failureStatus(error, context, runtime);
       if (status !== undefined) callback(status);
     } finally {

@@ -1,4 +1,5 @@
-import type { AccessControl, CallAccess } from "../../access/index.js";
+import type { ServerHttp2Session } from "node:http2";
+import type { AccessControl, CallAccess, CallShare, Principal } from "../../access/index.js";
 import { MapError } from "../../maps/index.js";
 import type { CallAudit } from "./call-audit.js";
 
@@ -12,25 +13,37 @@ function expired(): MapError {
   );
 }
 
-/** What goes with a call that was let in, until it ends. */
-export class CallGuard {
-  readonly access: CallAccess;
+/** A call as it was let in. */
+export interface LetIn {
+  readonly who: Principal;
+  /** The connection that it came by: what turns are taken between. */
+  readonly connection: ServerHttp2Session | undefined;
+  readonly share: CallShare;
+  /** What the call may do to maps; absent where nobody is asked. */
+  readonly access?: CallAccess | undefined;
   /** Absent where nothing is audited. */
+  readonly audit?: CallAudit | undefined;
+}
+
+/** What goes with a call that was let in, until it ends. */
+export class CallGuard implements LetIn {
+  readonly who: Principal;
+  readonly connection: ServerHttp2Session | undefined;
+  readonly share: CallShare;
+  readonly access: CallAccess | undefined;
   readonly audit: CallAudit | undefined;
-  readonly #control: AccessControl;
+  readonly #control: AccessControl | undefined;
   #expiry: NodeJS.Timeout | undefined;
 
   /** @param isStream whether the call may go on after the caller's token has run out */
-  constructor(
-    control: AccessControl,
-    access: CallAccess,
-    isStream: boolean,
-    audit: CallAudit | undefined,
-  ) {
-    this.access = access;
-    this.audit = audit;
+  constructor(control: AccessControl | undefined, call: LetIn, isStream: boolean) {
+    this.who = call.who;
+    this.connection = call.connection;
+    this.share = call.share;
+    this.access = call.access;
+    this.audit = call.audit;
     this.#control = control;
-    const { expiresAtMs } = access.who;
+    const { expiresAtMs } = call.who;
     if (isStream && expiresAtMs !== undefined) this.#endAt(expiresAtMs);
   }
 
@@ -38,13 +51,14 @@ export class CallGuard {
     const left = Math.min(timeMs - Date.now(), MAX_TIMER_MS);
     this.#expiry = setTimeout(() => {
       if (Date.now() < timeMs) this.#endAt(timeMs);
-      else this.access.record.revoke?.(expired());
+      else this.access?.record.revoke?.(expired());
     }, left).unref();
   }
 
   /** The call is over. */
   close(): void {
     clearTimeout(this.#expiry);
-    this.#control.ended(this.access.record);
+    this.share.close();
+    if (this.access) this.#control?.ended(this.access.record);
   }
 }

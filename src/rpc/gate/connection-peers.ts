@@ -4,6 +4,8 @@ import type { Principal } from "../../access/index.js";
 /** Who is at the other end of each HTTP/2 session. */
 export class ConnectionPeers {
   readonly #peers = new WeakMap<ServerHttp2Session, Principal>();
+  /** Who made the last call of a session, where another than its peer: bearers of tokens. */
+  readonly #callers = new WeakMap<ServerHttp2Session, string>();
   #arriving: Principal | undefined;
 
   /** Notes the sessions of a server. */
@@ -28,5 +30,15 @@ export class ConnectionPeers {
     const peer = session && this.#peers.get(session);
     if (!peer) throw new Error("a call came by a connection that nobody has introduced");
     return peer;
+  }
+
+  /** Notes who makes a call of a session. */
+  called(session: ServerHttp2Session | undefined, who: Principal): void {
+    if (session && who !== this.#peers.get(session)) this.#callers.set(session, who.name);
+  }
+
+  /** Name of who calls by a session, as far as that is known before a call is read. */
+  callerOf(session: ServerHttp2Session): string | undefined {
+    return this.#callers.get(session) ?? this.#peers.get(session)?.name;
   }
 }

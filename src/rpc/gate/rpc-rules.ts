@@ -1,5 +1,5 @@
 import type { HostService, MapService } from "@bpfmapd/client/proto";
-import type { Verb } from "../../access/index.js";
+import type { Slot, Verb } from "../../access/index.js";
 import type { ServiceRules } from "../adapter/service.js";
 import type { Health } from "../gen/grpc/health/v1/health_pb.js";
 import type { ServerReflection } from "../gen/grpc/reflection/v1/reflection_pb.js";
@@ -13,11 +13,14 @@ export interface RpcRule {
   readonly verbs: readonly Verb[];
   /** Whether it changes maps or takes from them, so that it is audited. */
   readonly changes: boolean;
+  /** What a call of it takes of its caller's limits, beside being a call, and maybe a stream. */
+  readonly slot?: Slot;
 }
 
 const known: RpcRule = { verbs: [], changes: false };
 const looks = (...verbs: Verb[]): RpcRule => ({ verbs, changes: false });
 const changes = (...verbs: Verb[]): RpcRule => ({ verbs, changes: true });
+const scan = (rule: RpcRule): RpcRule => ({ ...rule, slot: "scans" });
 
 /**
  * Who may call MapService: an RPC without a rule does not compile. Handlers ask for more where
@@ -26,7 +29,7 @@ const changes = (...verbs: Verb[]): RpcRule => ({ verbs, changes: true });
 export const mapServiceRules: ServiceRules<typeof MapService> = {
   listMaps: looks("list"),
   getMap: looks("list"),
-  countElements: looks("read"),
+  countElements: scan(looks("read")),
   createMap: changes("create"),
   holdMap: changes("hold"),
   releaseMap: changes("hold"),
@@ -41,18 +44,18 @@ export const mapServiceRules: ServiceRules<typeof MapService> = {
   nextKey: looks("read"),
   // Each call on it is let in by itself.
   pipeline: known,
-  dumpMap: looks("read"),
-  loadMap: changes("write"),
-  clearMap: changes("delete"),
+  dumpMap: scan(looks("read")),
+  loadMap: scan(changes("write")),
+  clearMap: scan(changes("delete")),
   pushElements: changes("write"),
   popElements: changes("consume"),
   peekElement: looks("read"),
-  readRecords: changes("consume"),
-  writeRecords: changes("write"),
+  readRecords: { ...changes("consume"), slot: "record_streams" },
+  writeRecords: { ...changes("write"), slot: "record_streams" },
   readMemory: looks("read"),
   writeMemory: changes("write"),
   getMapSchema: looks("list"),
-  watch: looks("watch"),
+  watch: { ...looks("watch"), slot: "watches" },
 };
 
 /** Who may call HostService. */

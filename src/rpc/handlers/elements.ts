@@ -48,7 +48,8 @@ export function elementHandlers(
       return { elements: elementsMessage(elements), failures: failureMessages(failures) };
     },
 
-    async updateElements(request, { access }) {
+    async updateElements(request, { access, guard }) {
+      guard?.share.takeElements(request.elements?.count ?? 0);
       const cpuTarget = toCpuTarget(request.cpuTarget);
       const { applied, failures } = await updateElements(host, {
         map: toMapRef(request.map, access),

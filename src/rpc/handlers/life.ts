@@ -27,8 +27,9 @@ export function lifeHandlers(
   "createMap" | "holdMap" | "releaseMap" | "keepAlive" | "pinMap" | "unpinMap" | "freezeMap"
 > {
   return {
-    async createMap(request, { access }) {
+    async createMap(request, { access, guard }) {
       const { hold, pinPath, initialElements } = request;
+      if (initialElements) guard?.share.takeElements(initialElements.count);
       const { map, created } = await createMap(host, {
         spec: toMapSpec(request.spec, access?.needing("read")),
         createParents: request.createParents,
@@ -36,7 +37,7 @@ export function lifeHandlers(
         freeze: request.freeze,
         typing: toTyping(request.typing),
         access: access?.needing("create", ...(hold ? HOLD : []), ...(pinPath ? PIN : [])),
-        ...(hold !== undefined && { hold: toHold(hold) }),
+        ...(hold !== undefined && { hold: toHold(hold, guard) }),
         ...(pinPath !== "" && { pinPath }),
         ...(initialElements !== undefined && {
           initialElements: toElementsInput(
@@ -49,10 +50,9 @@ export function lifeHandlers(
       return { map: mapMessage(map), created };
     },
 
-    async holdMap(request, { access }) {
-      return {
-        map: mapMessage(await holdMap(host, toMapRef(request.map, access), toHold(request.hold))),
-      };
+    async holdMap(request, { access, guard }) {
+      const hold = toHold(request.hold, guard);
+      return { map: mapMessage(await holdMap(host, toMapRef(request.map, access), hold)) };
     },
 
     async releaseMap(request, { access }) {

@@ -14,7 +14,8 @@ export function queueHandlers(
   host: MapHost,
 ): Pick<MapServiceHandlers, "pushElements" | "popElements" | "peekElement"> {
   return {
-    async pushElements(request, { access }) {
+    async pushElements(request, { access, guard }) {
+      guard?.share.takeElements(request.count);
       return pushElements(host, {
         map: toMapRef(request.map, access),
         values: toPushedValues(request),

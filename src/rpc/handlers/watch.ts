@@ -5,8 +5,8 @@ import type { MapServiceHandlers } from "./map-service.js";
 /** Watches. */
 export function watchHandlers(hub: WatchHub): Pick<MapServiceHandlers, "watch"> {
   return {
-    async *watch(request, { signal, course, access }) {
-      const watch = watchMap(hub, toWatchRequest(request, access), signal);
+    async *watch(request, { signal, course, access, guard }) {
+      const watch = watchMap(hub, toWatchRequest(request, access, guard?.share), signal);
       for await (const item of watch) {
         if (item.kind === "events") {
           const { puts, deletes } = item.events;

@@ -8,7 +8,7 @@ import {
   loadMap,
   type MapHost,
 } from "../../maps/index.js";
-import type { CallCourse } from "../call-observer.js";
+import type { CallContext } from "../adapter/server-call.js";
 import { dumpMessage, toDumpRequest } from "../messages/dump-message.js";
 import { loadResultMessage, toLoadChunk, toLoadStart } from "../messages/load-message.js";
 import { toMapRef } from "../messages/map-ref-message.js";
@@ -31,11 +31,12 @@ export function wholeMapHandlers(
       }
     },
 
-    async loadMap(requests, { signal, course, access }) {
+    async loadMap(requests, call) {
+      const { signal, access } = call;
       const iterator = requests[Symbol.asyncIterator]();
       const first = await iterator.next();
       const start = toLoadStart(first.done ? undefined : first.value, access);
-      const chunks = chunksOf(iterator, course, access?.needing("write"));
+      const chunks = chunksOf(iterator, call, access?.needing("write"));
       return loadResultMessage(await loadMap(host, start, chunks, signal));
     },
 
@@ -48,13 +49,14 @@ export function wholeMapHandlers(
 
 async function* chunksOf(
   requests: AsyncIterator<LoadMapRequest>,
-  course: CallCourse | undefined,
+  { course, guard, signal }: CallContext,
   access: CallAccess | undefined,
 ): AsyncGenerator<ElementsInput, void> {
   for (;;) {
     const next = await requests.next();
     if (next.done) return;
     const chunk = toLoadChunk(next.value, access);
+    if (guard) await guard.share.elementsWhenDue(chunk.count, signal);
     if (access) access.record.streamed += chunk.count;
     course?.streamed?.(chunk.count, bytesOf(chunk.keys) + bytesOf(chunk.values));
     yield chunk;

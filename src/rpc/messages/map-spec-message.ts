@@ -1,6 +1,7 @@
 import type { HoldSpec, MapSpec as MapSpecMessage } from "@bpfmapd/client/proto";
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import { fieldError, type MapAccess, type MapSpec } from "../../maps/index.js";
+import { fieldError, type HoldRequest, type MapAccess, type MapSpec } from "../../maps/index.js";
+import type { CallGuard } from "../gate/call-guard.js";
 import { toMapRef } from "./map-ref-message.js";
 
 /**
@@ -36,9 +37,13 @@ export function toMapSpec(
   };
 }
 
-/** The hold that a request asks for. */
-export function toHold(message: HoldSpec | undefined): { name: string; leaseMs?: number } {
+/** The hold that a request asks for, counted for its caller. */
+export function toHold(message: HoldSpec | undefined, guard: CallGuard | undefined): HoldRequest {
   if (message === undefined) throw fieldError("FIELD_INVALID", "hold", "is missing");
   const { name, lease } = message;
-  return lease === undefined ? { name } : { name, leaseMs: durationMs(lease) };
+  return {
+    name,
+    ...(lease !== undefined && { leaseMs: durationMs(lease) }),
+    ...(guard && { claim: () => guard.share.claimHold() }),
+  };
 }

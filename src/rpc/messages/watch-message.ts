@@ -14,7 +14,13 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, durationMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { MapAccess } from "../../maps/index.js";
 import { fieldError } from "../../maps/index.js";
-import type { ResyncReason, WatchFilter, WatchItem, WatchRequest } from "../../watch/index.js";
+import type {
+  ResyncReason,
+  WatchAccount,
+  WatchFilter,
+  WatchItem,
+  WatchRequest,
+} from "../../watch/index.js";
 import { toCpuView, toKeyRange, toReading } from "./element-message.js";
 import { mapMessage } from "./map-message.js";
 import { toMapRef } from "./map-ref-message.js";
@@ -31,6 +37,7 @@ type WatchMessage = MessageInitShape<typeof WatchResponseSchema>;
 export function toWatchRequest(
   request: WatchRequestMessage,
   access: MapAccess | undefined,
+  account: WatchAccount | undefined,
 ): WatchRequest {
   const { pollInterval, bookmarkInterval } = request;
   return {
@@ -45,6 +52,7 @@ export function toWatchRequest(
     bookmarkIntervalMs: bookmarkInterval && durationMs(bookmarkInterval),
     follow: request.onRecreate === OnRecreate.FOLLOW,
     reading: toReading(request),
+    account,
   };
 }
 

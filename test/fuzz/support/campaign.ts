@@ -16,7 +16,7 @@ import { Progress } from "./progress.js";
 import { type FuzzCall, FuzzRequests } from "./requests.js";
 import { rpcName } from "./served-rpcs.js";
 
-/** More at a time than limits.max_scans, so that this limit is met too. */
+/** More at a time than the scans that a caller may have, so that this limit is met too. */
 const AT_A_TIME = 100;
 /** nghttp2 takes more than about a thousand cancelled calls on a connection for an attack. */
 const CANCELS = 500;
