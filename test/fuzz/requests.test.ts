@@ -102,7 +102,7 @@ describe(`random requests of seed ${SEED}`, () => {
     const { dumpMap, readRecords } = MapService.method;
     for (const rpc of [dumpMap, readRecords]) await shower(rpcName(rpc), 300);
     settled = state();
-  });
+  }, 120_000);
 
   it.each(RPCS.map(rpcName))(
     "to %s are all answered as the contract says, and leave nothing over",
@@ -133,5 +133,5 @@ describe(`random requests of seed ${SEED}`, () => {
       expect(resident).toBeLessThan(settled.resident + SLACK_BYTES);
     }, SLOWLY);
     expect((await daemon.client.host.getHost({})).host?.bootId).not.toBe("");
-  });
+  }, 120_000);
 });

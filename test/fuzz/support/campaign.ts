@@ -21,6 +21,8 @@ const AT_A_TIME = 100;
 /** nghttp2 takes more than about a thousand cancelled calls on a connection for an attack. */
 const CANCELS = 500;
 const CUT = 0.01;
+/** Even a busy host has begun to answer by then. */
+const LATEST_MS = 30_000;
 const MOST_WRONG = 5;
 
 /** RPCs whose answers do not end by themselves. */
@@ -134,8 +136,10 @@ export class Campaign {
     let timer: NodeJS.Timeout | undefined;
     const name = rpcName(rpc);
     if (ENDLESS.has(name)) {
-      if (dice.chance(0.7)) stream.once("data", () => setImmediate(cut));
-      timer = setTimeout(cut, dice.chance(0.5) ? dice.number(60) : 1000);
+      const waits = dice.chance(0.5);
+      const afterwards = dice.number(30);
+      if (waits) stream.once("data", () => setTimeout(cut, afterwards));
+      timer = setTimeout(cut, waits ? LATEST_MS : dice.number(60));
     } else if (WAITING.has(name)) timer = setTimeout(cut, dice.chance(0.9) ? 300 : 5000);
     else if (dice.chance(CUT)) timer = setTimeout(cut, dice.number(10));
     for (const piece of call.pieces) if (!stream.destroyed) stream.write(piece);
