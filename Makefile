@@ -11,7 +11,7 @@ MINUTES ?= 60
 export PATH := $(CURDIR)/test/.cache/go/bin:$(PATH)
 
 .PHONY: build test test-node test-etcd test-go test-python test-kernels kernel-shell soak demo \
-  bench bench-build bench-guard bench-python lint lint-python generate fresh audit sbom clean
+  bench bench-build bench-growth bench-guard bench-python lint lint-python generate fresh audit sbom clean
 .DEFAULT_GOAL := build
 
 build: node_modules/.installed     ## compile the daemon, the command line and the client
@@ -73,6 +73,10 @@ bench: bench-build $(VENV)/.installed ## measure beside bpftool, C and Go; CASE=
 bench-guard: bench-build           ## fail where work costs more than it did, beside a peer; UPDATE=yes to write anew
 	scripts/require-root.sh "make bench-guard"
 	node bench/.build/guard.js $(if $(UPDATE),--update)
+
+bench-growth: bench-build          ## how costs grow with elements, maps, watchers; CASE=name for one cause
+	scripts/require-root.sh "make bench-growth"
+	node bench/.build/growth.js $(CASE)
 
 bench-build: build bench/.build/peers ## compile the bench and its peers
 	scripts/install-packages.sh bpftool openssl

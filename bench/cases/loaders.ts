@@ -19,7 +19,8 @@ export async function loadFrom(client: ClientProcess, map: BenchMap): Promise<nu
 /** Seconds of a load from the Go client, or by it. */
 export async function goLoad(client: ClientProcess, map: BenchMap): Promise<number> {
   const { id, elements, shape } = map;
-  const question = { work: "load", map: id, maxEntries: elements, shape: shape.name };
+  const { name, keySize, valueSize } = shape;
+  const question = { work: "load", map: id, maxEntries: elements, shape: name, keySize, valueSize };
   const { seconds, written } = await client.ask<LoadAnswer>(question);
   if (written !== elements) throw new Error(`the load wrote ${written} elements`);
   return seconds;

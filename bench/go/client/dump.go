@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/bpfmapd/bpfmapd/bench/go/gen/rows"
@@ -40,13 +41,36 @@ func dump(ctx context.Context, client *bpfmap.Client, q question) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return timed(q, func() (elements int, err error) {
-		read := m.Dump(ctx, nil)
-		for chunk := range read.Chunks() {
-			elements += int(chunk.GetCount())
-		}
-		return elements, read.Err()
-	})
+	return timed(q, func() (int, error) { return dumpOf(ctx, m) })
+}
+
+func dumpOf(ctx context.Context, m *bpfmap.Map[[]byte, []byte]) (elements int, err error) {
+	read := m.Dump(ctx, nil)
+	for chunk := range read.Chunks() {
+		elements += int(chunk.GetCount())
+	}
+	return elements, read.Err()
+}
+
+// dumpsAtATime makes a dump for each caller, until the last of them has ended.
+func dumpsAtATime(ctx context.Context, client *bpfmap.Client, q question) (any, error) {
+	m, err := bpfmap.OpenMap[[]byte, []byte](ctx, client, bpfmap.ID(q.Map), nil)
+	if err != nil {
+		return nil, err
+	}
+	counts := make([]int, q.Callers)
+	failures := make([]error, q.Callers)
+	start := time.Now()
+	var callers sync.WaitGroup
+	for i := range q.Callers {
+		callers.Go(func() { counts[i], failures[i] = dumpOf(ctx, m) })
+	}
+	callers.Wait()
+	answer := dumpAnswer{Seconds: time.Since(start).Seconds()}
+	for _, count := range counts {
+		answer.Elements += count
+	}
+	return answer, errors.Join(failures...)
 }
 
 // dumpRows reads it with a message for each element.

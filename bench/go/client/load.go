@@ -15,16 +15,25 @@ type loadAnswer struct {
 }
 
 func load(ctx context.Context, client *bpfmap.Client, q question) (any, error) {
-	if q.Shape == "h48" {
+	switch q.Shape {
+	case "h48":
 		return loadOf(ctx, client, q, func(number uint32) (uint32, uint64) {
 			return keyOf(number), uint64(number+1)<<32 | uint64(number)
 		})
+	case "h1664":
+		return loadOf(ctx, client, q, func(number uint32) (key [16]byte, value [64]byte) {
+			fill(key[:], keyOf(number))
+			fill(value[:], number)
+			return key, value
+		})
+	default:
+		return loadOf(ctx, client, q, func(number uint32) (key, value []byte) {
+			key, value = make([]byte, q.KeySize), make([]byte, q.ValueSize)
+			fill(key, keyOf(number))
+			fill(value, number)
+			return key, value
+		})
 	}
-	return loadOf(ctx, client, q, func(number uint32) (key [16]byte, value [64]byte) {
-		fill(key[:], keyOf(number))
-		fill(value[:], number)
-		return key, value
-	})
 }
 
 // fill writes consecutive words, as harness/elements.ts does.

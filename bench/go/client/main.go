@@ -31,6 +31,8 @@ type question struct {
 	Map        uint32  `json:"map"`
 	MaxEntries uint32  `json:"maxEntries"`
 	Shape      string  `json:"shape"`
+	KeySize    int     `json:"keySize"`
+	ValueSize  int     `json:"valueSize"`
 	Times      int     `json:"times"`
 	Callers    int     `json:"callers"`
 	Batching   bool    `json:"batching"`
@@ -104,6 +106,8 @@ func answer(ctx context.Context, client *bpfmap.Client, address string, q questi
 		return lookups(ctx, client, q)
 	case "dump":
 		return dump(ctx, client, q)
+	case "dumps":
+		return dumpsAtATime(ctx, client, q)
 	case "rows":
 		service, err := rowsOf(address)
 		if err != nil {
