@@ -7,6 +7,12 @@ import { RecordKind, type TraceRecord, WriterCode } from "./trace-record.js";
 import { TraceRefused } from "./trace-refused.js";
 import { TraceSource } from "./trace-source.js";
 
+/**
+ * How long a call may take from its effect to its record: it runs without a pause between,
+ * but for interrupts, and for what a host does to the CPUs of its guests.
+ */
+const LONGEST_RETURN_MS = 100;
+
 /** Traces one map for its watch job: what is told goes into the mirror and to the job's port. */
 export class MapTracer {
   readonly source: Source;
@@ -14,6 +20,8 @@ export class MapTracer {
   readonly #mirror: MapMirror;
   readonly #context: JobContext;
   #lastLookMs = Date.now();
+  /** Calls that are told as lost. */
+  #lostSoFar = 0;
 
   private constructor(trace: TraceSource, reason: string, mirror: MapMirror, context: JobContext) {
     this.source = { kind: trace.kind, reason };
@@ -48,14 +56,17 @@ export class MapTracer {
 
   /** Takes over what the kernel has told so far, and reports it. */
   absorb(): void {
-    for (let isAll = false; !isAll; ) {
+    for (;;) {
       const lookMs = Date.now();
-      const news = this.#trace.take();
-      isAll = news.isAll;
-      this.#report(news.records);
+      // Before the records: those that come with none of these losses were made before them.
+      const { lost } = this.#trace;
+      const { records, isAll } = this.#trace.take();
+      this.#reportInOrder(records);
+      if (!isAll) continue;
       // A call that came while these were taken waits for the next look.
-      if (isAll) this.#lastLookMs = lookMs;
-      this.#lose(news.lost);
+      this.#lastLookMs = lookMs;
+      this.#loseUpTo(lost);
+      if (this.#trace.lost === lost) return;
     }
   }
 
@@ -66,6 +77,23 @@ export class MapTracer {
 
   close(): void {
     this.#trace.close();
+  }
+
+  /** Each loss is told where it was: after what came before it. */
+  #reportInOrder(records: readonly TraceRecord[]): void {
+    let from = 0;
+    for (const [index, { lostBefore }] of records.entries()) {
+      if (lostBefore <= this.#lostSoFar) continue;
+      this.#report(records.slice(from, index));
+      this.#loseUpTo(lostBefore);
+      from = index;
+    }
+    this.#report(records.slice(from));
+  }
+
+  #loseUpTo(lost: number): void {
+    this.#lose(lost - this.#lostSoFar);
+    this.#lostSoFar = Math.max(lost, this.#lostSoFar);
   }
 
   #report(records: readonly TraceRecord[]): void {
@@ -79,7 +107,7 @@ export class MapTracer {
         changes.push({ key: record.key, value: record.value, writer: writerOf(record) });
       } else touched.push(record);
     }
-    this.#tell(changes);
+    if (changes.length > 0) this.#tell(changes, this.#seenAfter(records));
     if (touched.length > 0) {
       const keys = Buffer.concat(touched.map(({ key }) => key));
       this.#send({ type: "touched", keys, writers: touched.map(writerOf) });
@@ -91,8 +119,18 @@ export class MapTracer {
     if (calls > 0) this.#send({ type: "lost", calls });
   }
 
-  #tell(traced: readonly TracedChange[]): void {
-    const startedMs = this.#lastLookMs;
+  /**
+   * A time before the effect of all these calls. A call that was stopped before its record
+   * was finished comes late, and holds up those behind it.
+   */
+  #seenAfter(records: readonly TraceRecord[]): number {
+    const nowNs = process.hrtime.bigint();
+    const agesMs = records.map(({ monotonicNs }) => Number(nowNs - monotonicNs) / 1e6);
+    const oldestMs = Date.now() - Math.max(...agesMs) - LONGEST_RETURN_MS;
+    return Math.floor(Math.min(this.#lastLookMs, oldestMs));
+  }
+
+  #tell(traced: readonly TracedChange[], startedMs: number): void {
     // The clock tells whole milliseconds.
     const finishedMs = Date.now() + 1;
     const { bytes: shadowBytes } = this.#mirror;

@@ -12,7 +12,8 @@ export const WriterCode = { SYSCALL: 1, PROGRAM: 2 } as const;
 /**
  * How records lie in the ring buffer between the traced kernel and the daemon:
  *
- *     u64 time; u32 pid; u8 kind; u8 writer; u8 hasValue; u8 pad; char comm[16]; key; value
+ *     u64 time; u32 pid; u8 kind; u8 writer; u8 hasValue; u8 pad; char comm[16]; u64 lost;
+ *     key; value
  *
  * Key and value start at multiples of 8. All records of a map have one size.
  */
@@ -24,7 +25,8 @@ export class RecordLayout {
   static readonly HAS_VALUE = 14;
   static readonly COMM = 16;
   static readonly COMM_SIZE = 16;
-  static readonly KEY = 32;
+  static readonly LOST = 32;
+  static readonly KEY = 40;
 
   readonly keySize: number;
   readonly valueSize: number;
@@ -41,12 +43,13 @@ export class RecordLayout {
   /** Reads the record at a place of the ring; key and value are copies. */
   read(ring: Buffer, at: number): TraceRecord {
     const hasValue = ring[at + RecordLayout.HAS_VALUE] === 1;
-    const comm = ring.subarray(at + RecordLayout.COMM, at + RecordLayout.KEY);
+    const comm = ring.subarray(at + RecordLayout.COMM, at + RecordLayout.LOST);
     return {
       monotonicNs: ring.readBigUInt64LE(at + RecordLayout.TIME),
       pid: ring.readUInt32LE(at + RecordLayout.PID),
       kind: ring[at + RecordLayout.KIND] ?? 0,
       writer: ring[at + RecordLayout.WRITER] ?? 0,
+      lostBefore: Number(ring.readBigUInt64LE(at + RecordLayout.LOST)),
       comm: comm.toString("utf8", 0, Math.max(0, comm.indexOf(0))),
       key: Buffer.from(ring.subarray(at + RecordLayout.KEY, at + RecordLayout.KEY + this.keySize)),
       value: hasValue
@@ -66,6 +69,8 @@ export interface TraceRecord {
   /** One of {@link WriterCode}. */
   readonly writer: number;
   readonly comm: string;
+  /** Calls that the ring had no room for before this one, since tracing began. */
+  readonly lostBefore: number;
   readonly key: Buffer;
   /** The value that was put, where the record has room for it. */
   readonly value: Buffer | undefined;

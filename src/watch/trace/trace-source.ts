@@ -24,13 +24,6 @@ import { TraceRefused } from "./trace-refused.js";
 /** What is traced: every update and delete call, or only those by system call. */
 export type TraceKind = "trace" | "syscall";
 
-/** Calls that were traced since the last look. */
-export interface TraceNews {
-  readonly records: readonly TraceRecord[];
-  /** Calls that the ring had no room for since the last look. */
-  readonly lost: number;
-}
-
 /** Records taken out of the ring at once. */
 const MOST_RECORDS = 4096;
 
@@ -45,7 +38,6 @@ export class TraceSource {
   readonly #fds: number[] = [];
   readonly #programFds: number[] = [];
   #watch: FdWatch | undefined;
-  #lostSoFar = 0n;
   #missesSoFar = 0n;
 
   private constructor(kind: TraceKind, target: ScanTarget, ringBytes: number) {
@@ -78,8 +70,15 @@ export class TraceSource {
     this.#watch = waiter.watch(this.#maps.ringFd, "readable", tell);
   }
 
-  /** The records that wait, and whether there may be more. */
-  take(): TraceNews & { readonly isAll: boolean } {
+  /** Calls that the ring had no room for, since tracing began. */
+  get lost(): number {
+    this.#lostCalls.key.fill(0);
+    if (this.#lostCalls.lookup() !== undefined) return 0;
+    return Number(this.#lostCalls.value.readBigUInt64LE());
+  }
+
+  /** The records that wait, and whether these were all. */
+  take(): { readonly records: readonly TraceRecord[]; readonly isAll: boolean } {
     const records: TraceRecord[] = [];
     const count = this.#ring.read(
       (ring, start) => records.push(this.#records.read(ring, start)),
@@ -87,7 +86,7 @@ export class TraceSource {
     );
     const isAll = count < MOST_RECORDS;
     if (isAll) this.#watch?.rearm();
-    return { records, lost: this.#takeLost(), isAll };
+    return { records, isAll };
   }
 
   /**
@@ -170,15 +169,6 @@ export class TraceSource {
   #keep(fd: number): number {
     this.#fds.push(fd);
     return fd;
-  }
-
-  #takeLost(): number {
-    this.#lostCalls.key.fill(0);
-    if (this.#lostCalls.lookup() !== undefined) return 0;
-    const lost = this.#lostCalls.value.readBigUInt64LE();
-    const news = Number(lost - this.#lostSoFar);
-    this.#lostSoFar = lost;
-    return news;
   }
 }
 
