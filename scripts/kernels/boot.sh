@@ -15,8 +15,11 @@ limit=${BOOT_LIMIT:-1800}
 
 command=(
   qemu-system-x86_64
-  # Emulation: the same everywhere, also where machines are virtual themselves.
-  -accel "tcg,thread=multi,tb-size=1024" -cpu max -M microvm -m 2048
+  # Emulation: the same everywhere, also where machines are virtual themselves. One thread
+  # for all CPUs: to trace a function the kernel patches it under running CPUs, and with
+  # more threads an emulated CPU can go on with what another has replaced. Then guests
+  # died of breakpoints that were no longer there, and calls were not traced.
+  -accel "tcg,thread=single,tb-size=1024" -cpu max -M microvm -m 2048
   # One CPU more than the guest uses (maxcpus below): it is possible but never online,
   # which is where a wrong size of per-CPU values shows.
   -smp 3

@@ -105,14 +105,16 @@ describe.each(TYPES.filter((type) => type.startsWith("LRU")))(
   },
 );
 
-test("calls that the ring has no room for are counted", () => {
+test("calls that the ring has no room for are counted, and the next record tells how many", () => {
   const { map, hand, trace } = stage("HASH", 1000, 4096);
   const calls = 500;
   for (let index = 0; index < calls; index++) hand.update(keyOf(map, index), filled(map, 1));
-  const { records, lost } = trace.take();
+  const { records } = trace.take();
   expect(records.length).toBeGreaterThan(0);
-  expect(records.length + lost).toBe(calls);
-  expect(trace.take().lost).toBe(0);
+  expect(records.length + trace.lost).toBe(calls);
+  expect(records.every(({ lostBefore }) => lostBefore === 0)).toBe(true);
+  hand.update(keyOf(map, 0), filled(map, 2));
+  expect(trace.take().records).toMatchObject([{ lostBefore: trace.lost }]);
 });
 
 test("news wakes whoever waits for it", async () => {
