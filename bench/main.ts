@@ -14,7 +14,7 @@ import { lookupBesideDump } from "./cases/lookup-beside-dump.js";
 import { lookupBesideFlood } from "./cases/lookup-beside-flood.js";
 import { records } from "./cases/records.js";
 import { watchCostCases } from "./cases/watch-cost.js";
-import { watchLatency } from "./cases/watch-latency.js";
+import { watchLatencyCases } from "./cases/watch-latency.js";
 import { watchScanCases } from "./cases/watch-scan.js";
 import { writeChart } from "./charts/write.js";
 import { Bench } from "./harness/bench.js";
@@ -36,7 +36,7 @@ const all: Case[] = [
   dumpMemory,
   records,
   ...watchScanCases,
-  watchLatency,
+  ...watchLatencyCases,
   ...watchCostCases,
 ];
 
