@@ -55,6 +55,7 @@ export class Daemon {
         version,
         maxMessageBytes,
         handshakeTimeoutMs: config.limits.handshake_timeout_ms,
+        maxCallMs: config.limits.max_call_ms,
         log,
         access: access.control,
         audit,

@@ -92,6 +92,11 @@ export const settingNames: readonly SettingName[] = [
     help: "milliseconds that a connection has to begin with TLS and HTTP/2",
   },
   {
+    path: ["limits", "max_call_ms"],
+    flag: "--max-call-ms <number>",
+    help: "longest time of a call that is no stream, in milliseconds",
+  },
+  {
     path: ["limits", "dedup_memory_bytes"],
     flag: "--dedup-memory-bytes <size>",
     help: "memory of one scan for telling duplicates",

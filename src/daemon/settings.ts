@@ -200,6 +200,7 @@ const settings = z.strictObject({
     .strictObject({
       max_message_bytes: byteSize(64 * KIB, GIB).default(16 * MIB),
       handshake_timeout_ms: wholeNumber(100, 3_600_000).default(10_000),
+      max_call_ms: wholeNumber(100, 86_400_000).default(600_000),
       dedup_memory_bytes: byteSize(MIB, 1024 * GIB).default(256 * MIB),
       replace_memory_bytes: byteSize(MIB, 1024 * GIB).default(GIB),
       max_scans: wholeNumber(1, 10_000).default(64),

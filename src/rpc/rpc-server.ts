@@ -42,6 +42,8 @@ export interface RpcServerOptions {
   readonly maxMessageBytes: number;
   /** How long a connection may take to begin with HTTP/2, in milliseconds. */
   readonly handshakeTimeoutMs: number;
+  /** How long a unary call may take, in milliseconds, whatever its deadline. */
+  readonly maxCallMs: number;
   readonly log: Logger;
   /** Who may call what; absent where everybody who is connected may, and nothing is audited. */
   readonly access?: AccessControl | undefined;
@@ -72,11 +74,13 @@ export class RpcServer {
     version,
     maxMessageBytes,
     handshakeTimeoutMs,
+    maxCallMs,
     log,
     access,
     audit,
     observers = [],
   }: RpcServerOptions) {
+    const contract = [MapService, HostService];
     const courses = coursesOf(observers, log);
     const reportDefect = (err: unknown, rpc: string, peer?: string) =>
       log.error({ err, rpc, peer }, "defect");
@@ -98,7 +102,7 @@ export class RpcServer {
       ],
     });
     onHttp2Server(this.#server, (http2Server) => {
-      shortenDeadlines(http2Server);
+      shortenDeadlines(http2Server, contract, maxCallMs);
       closeUseless(http2Server, handshakeTimeoutMs);
       this.#gate.listen(http2Server);
     });
@@ -112,7 +116,6 @@ export class RpcServer {
       gate: this.#gate,
       reportDefect: (error, { rpc, peer }) => reportDefect(error, rpc, peer),
     };
-    const contract = [MapService, HostService];
     warmValidation(contract);
     const maps = mapServiceHandlers(host, hub, records, maxMessageBytes);
     const pipeline = pipelineHandler(maps, runtime);

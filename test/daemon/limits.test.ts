@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { connect as connectHttp2, type IncomingHttpHeaders } from "node:http2";
+import { connect as connectSocket } from "node:net";
 import { BpfmapError, connect, status } from "@bpfmapd/client";
 import { expect, onTestFinished, test } from "vitest";
 import { startDaemon } from "../support/daemon.js";
@@ -52,4 +55,29 @@ test("dumps keep to the message limit, whatever chunks are asked for", async () 
   }
   expect(sent).toBe(50_000);
   expect(largest).toBeGreaterThan(32 * KIB);
+});
+
+test("a call that never sends its request ends at the longest time of a call, and a stream goes on", async () => {
+  const daemon = await startDaemon({ args: ["--max-call-ms", "500"] });
+  const watch = (await heldHash(daemon.client, "watched", 1)).watch({ bookmarkIntervalMs: 100 });
+  const events = watch[Symbol.asyncIterator]();
+  await events.next();
+
+  const session = connectHttp2("http://localhost", {
+    createConnection: () => connectSocket(daemon.socket),
+  });
+  onTestFinished(() => session.destroy());
+  const stream = session.request(
+    {
+      ":method": "POST",
+      ":path": "/bpfmap.v1.HostService/GetHost",
+      "content-type": "application/grpc",
+      te: "trailers",
+    },
+    { endStream: false },
+  );
+  const [headers] = (await once(stream, "response")) as [IncomingHttpHeaders];
+  expect(headers["grpc-status"]).toBe(`${status.DEADLINE_EXCEEDED}`);
+  for (let told = 0; told < 3; told++) expect((await events.next()).done).toBe(false);
+  await events.return?.();
 });

@@ -34,3 +34,17 @@ test("leaves what is no timeout to grpc-js", () => {
     expect(headers).toEqual(given);
   }
 });
+
+test.each([
+  [undefined, "5000m"],
+  ["1H", "5000m"],
+  ["6S", "5000m"],
+  ["5001m", "5000m"],
+  ["5S", "5S"],
+  ["99999999n", "99999999n"],
+  ["soon", "soon"],
+])("of a call that may take 5 seconds, makes %s to %s", (timeout, shortened) => {
+  const headers = timeout === undefined ? {} : { "grpc-timeout": timeout };
+  shortenTimeout(headers, 5000);
+  expect(headers).toEqual({ "grpc-timeout": shortened });
+});

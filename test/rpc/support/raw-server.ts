@@ -48,7 +48,7 @@ export async function rawServer(
     reportDefect: (error) => defects.push(error),
   };
   const server = new Server({ interceptors: [cutStreamInterceptor] });
-  onHttp2Server(server, shortenDeadlines);
+  onHttp2Server(server, (http2Server) => shortenDeadlines(http2Server, [], 60_000));
   addService(server, MapService, handlers as Handlers, mapServiceRules, runtime);
 
   const directory = mkdtempSync(join(tmpdir(), "bpfmapd-rpc-"));
