@@ -24,6 +24,7 @@ export class Bench {
   private daemonsStarted = 0;
   private readonly fullMaps = new Map<string, BenchMap>();
   private maps = 0;
+  private closing?: Promise<void>;
 
   private constructor(readonly directory: string) {}
 
@@ -85,7 +86,13 @@ export class Bench {
     await this.daemon.client.map({ id: map.id }).clear();
   }
 
-  async close(): Promise<void> {
+  /** Ends all of it, once: a signal may come while the bench is ending by itself, and ends it too. */
+  close(): Promise<void> {
+    this.closing ??= this.end();
+    return this.closing;
+  }
+
+  private async end(): Promise<void> {
     for (const daemon of this.daemons.splice(0).reverse()) await daemon.stop();
     await rm(this.directory, { recursive: true, force: true });
   }
