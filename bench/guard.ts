@@ -5,7 +5,7 @@
 // no counters of instructions in most virtual machines, and wall time follows whoever else
 // wants the CPUs: with two busy loops on two cores, median ratios of wall time fell by a third
 // and more (a Node client's dump from 1.02 to 0.66, a load from 1.10 to 0.73), while those of
-// CPU time stayed within a fifth, and of single runs most within a tenth.
+// CPU time stayed within a quarter, and of single runs most within a tenth.
 // Arguments: [--update], which writes bench/results/guard.json instead of comparing with it
 import Table from "cli-table3";
 import { type Check, openChecks } from "./guard/checks.js";

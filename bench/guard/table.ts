@@ -15,7 +15,7 @@ export async function readTable(): Promise<Map<string, number>> {
 
 /**
  * The lowest ratio of each check. Daemons differ by a third in what a load costs them for as long as
- * they live, by what the compiler of Node.js made of them: the table is to hold for each.
+ * they live, and why is not known: the table is to hold for each.
  */
 export function lowestOf(daemons: Row[][]): Row[] {
   return (daemons[0] ?? []).map(({ case: name }) => {
