@@ -138,9 +138,15 @@ export class MapMirror {
 
   /**
    * Looks at keys that somebody says were written, by `writers` where they are known, one
-   * for each key; answers what to tell of them.
+   * for each key; answers what to tell of them. Where `deletesAreTraced`, an element that
+   * was put and is gone was deleted by a call, which the trace has told or will tell itself.
    */
-  look(keys: Buffer, reader: ExactReader, writers: readonly Writer[] = []): ChangeLog {
+  look(
+    keys: Buffer,
+    reader: ExactReader,
+    writers: readonly Writer[] = [],
+    deletesAreTraced = false,
+  ): ChangeLog {
     const log = this.#newLog();
     const { keySize } = this.#layout;
     this.#normalise(keys, keys.length / keySize);
@@ -151,6 +157,7 @@ export class MapMirror {
       const before = seen.size;
       if (seen.add(keys, at) < before) continue;
       const value = reader.read(keys, at);
+      if (!value && writer && deletesAreTraced) continue;
       const touched = this.#touched.find(keys, at);
       const isTold = touched && (value ? touched.told?.equals(value) : !touched.told);
       if (isTold) continue;

@@ -110,7 +110,10 @@ class WatchJob {
     const clock = new ScanClock(this.#mirror);
     const reader = new ExactReader({ ...this.#args.target, fd });
     try {
-      const log = clock.measure(() => this.#mirror.look(asBuffer(keys), reader, writers));
+      const deletesAreTraced = this.#tracer?.source.kind === "trace";
+      const log = clock.measure(() =>
+        this.#mirror.look(asBuffer(keys), reader, writers, deletesAreTraced),
+      );
       await this.#report("looked", clock.finish(true), log);
     } finally {
       reader.release();

@@ -155,6 +155,17 @@ describe("a mirror", () => {
     expect(stage.told.size).toBe(0);
   });
 
+  it("leaves the deletion of what a call put to the trace, where deletes are traced", () => {
+    const map = makeMap("PERCPU_HASH");
+    const mirror = new MapMirror(map.layout, map.target.keyKind);
+    const writer = { pid: 1, comm: "putter", kind: "program", monotonicNs: 1n } as const;
+    const look = (deletesAreTraced: boolean) =>
+      mirror.look(u32(7), exactReader(map), [writer], deletesAreTraced).take();
+    // The put was told, and so was the delete; a scan has ended since.
+    expect(look(true).deletes.count).toBe(0);
+    expect(look(false).deletes.count).toBe(1);
+  });
+
   it("takes an eighth more memory than its elements at most", () => {
     const elements = 50_000;
     const map = makeMap("HASH", { maxEntries: elements });
