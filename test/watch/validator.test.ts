@@ -236,6 +236,29 @@ describe("a stream of every call that shows a part of the value", () => {
     story.bookmark();
     expect(violationsOf(story)).toBe("");
   });
+
+  /** A look tells a call, then a write in place, then the stream tells another call. */
+  function looked(told: boolean): Story {
+    const story = new Story({ fidelity: "every call", perCpu: true, slot: 1 });
+    story.create();
+    story.snapshot({});
+    story.write("01", A + A);
+    if (told) story.tell([{ key: "01", shown: A }]);
+    story.write("01", A + B, "none");
+    story.tell([{ key: "01", shown: B }]);
+    story.write("01", C + C);
+    story.tell([{ key: "01", shown: C, by: "syscall" }]);
+    story.bookmark();
+    return story;
+  }
+
+  test("need not tell it after a write that followed, either", () => {
+    expect(violationsOf(looked(true))).toBe("");
+  });
+
+  test("must have told it by then", () => {
+    expect(violationsOf(looked(false))).toMatch(/none that comes next/);
+  });
 });
 
 /** A stream of every call on a map that evicts: an element is put, evicted and put again. */

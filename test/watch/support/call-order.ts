@@ -87,6 +87,7 @@ class Matching {
         this.#reached = reached;
       }
       this.#last = one;
+      if (this.#sight.isPartial) this.#passUnseen();
     }
     const missed = Array.from(this.#reached, (start) =>
       this.#facts.find((fact, at) => at >= start && this.#isDue(fact)),
@@ -108,6 +109,22 @@ class Matching {
     return next;
   }
 
+  /**
+   * What left the view as it was told last need not be told any more, whatever comes next: also
+   * a call whose effect a look has told before the trace did.
+   */
+  #passUnseen(): void {
+    const next = new Set(this.#reached);
+    for (const start of this.#reached) {
+      for (let at = start; at < this.#facts.length; at++) {
+        const fact = this.#facts[at]!;
+        if (this.#isDue(fact)) break;
+        if (this.#isUnseen(fact)) next.add(at + 1);
+      }
+    }
+    this.#reached = next;
+  }
+
   /** The kernel's own evictions are told as deletes, but not of what a call has deleted. */
   #isEviction({ shown }: Told): boolean {
     if (!this.#truth.evicts || shown !== undefined) return false;
@@ -117,10 +134,16 @@ class Matching {
   }
 
   /** Whether a call must be told next, if none before it is. */
-  #isDue({ call, certain, from, to, held }: Fact): boolean {
+  #isDue(fact: Fact): boolean {
+    const { call, certain, from, to } = fact;
     const [after, before] = this.#window;
     if (call === undefined || !certain || from <= after || to >= before) return false;
-    return !(this.#sight.isPartial && held && this.#sight.view(held) === this.#last?.shown);
+    return !this.#isUnseen(fact);
+  }
+
+  /** Whether a put does not show in the view, where that is of a part of the value. */
+  #isUnseen({ held }: Fact): boolean {
+    return this.#sight.isPartial && !!held && this.#sight.view(held) === this.#last?.shown;
   }
 
   #isSame(fact: Fact, { shown, call }: Told): boolean {
