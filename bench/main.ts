@@ -12,6 +12,7 @@ import { goLookupsCases } from "./cases/go-lookups.js";
 import { loadCases } from "./cases/load.js";
 import { lookupBesideDump } from "./cases/lookup-beside-dump.js";
 import { lookupBesideFlood } from "./cases/lookup-beside-flood.js";
+import { policyChange } from "./cases/policy-change.js";
 import { records } from "./cases/records.js";
 import { watchCostCases } from "./cases/watch-cost.js";
 import { watchLatencyCases } from "./cases/watch-latency.js";
@@ -33,6 +34,7 @@ const all: Case[] = [
   ...goLookupsCases,
   lookupBesideDump,
   lookupBesideFlood,
+  policyChange,
   dumpMemory,
   records,
   ...watchScanCases,
