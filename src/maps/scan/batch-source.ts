@@ -3,7 +3,7 @@ import { MapError } from "../map-error.js";
 import { whileContended } from "../retry.js";
 import type { ElementSource, WalkOptions, WalkStats } from "./element-source.js";
 import { explainFor, type ScanTarget } from "./scan-target.js";
-import { stretchFor } from "./stretch.js";
+import { FIRST_SHARE, stretchFor } from "./stretch.js";
 import type { StretchMemory } from "./stretch-memory.js";
 
 /**
@@ -13,9 +13,6 @@ import type { StretchMemory } from "./stretch-memory.js";
  */
 const CALL_ELEMENTS = 2048;
 const CALL_BYTES = 256 * 1024;
-
-/** The part of a stretch that is read first, one in so many: who waits for it can begin sooner. */
-const FIRST_SHARE = 4;
 
 /**
  * A walk by BPF_MAP_LOOKUP_BATCH over a hash or an array.

@@ -1,9 +1,17 @@
-import type { BatchCalls } from "../../kernel/index.js";
+import type { ColumnPlaces } from "../../kernel/index.js";
 import type { MapLayout } from "../map-layout.js";
 import type { Chunk, ChunkRoom } from "./chunk.js";
 
 /** Memory that was sent and has come back is kept for as many stretches as are on their way. */
 const MOST_SPARES = 8;
+
+/** What reads stretches, into memory that it is given. */
+export interface StretchReader {
+  /** Elements that its columns have room for. */
+  readonly capacity: number;
+  /** Reads into this memory from now on. */
+  fill(memory: ArrayBuffer, places: ColumnPlaces): void;
+}
 
 /**
  * Memory that the kernel fills with the columns of a stretch, laid out as the chunk that it
@@ -35,12 +43,12 @@ export class StretchMemory {
   }
 
   /** Before a stretch is read: sees to it that it has memory, that of the one before if it was not sent. */
-  prepare(batch: BatchCalls): void {
+  prepare(reader: StretchReader): void {
     // Columns that had to grow are too large for a chunk.
-    if (batch.capacity !== this.#capacity || this.#current !== undefined) return;
+    if (reader.capacity !== this.#capacity || this.#current !== undefined) return;
     this.#current = this.#spares.pop() ?? this.#allocate();
     const places = { capacity: this.#capacity, keysAt: this.#keysAt, valuesAt: this.#valuesAt };
-    batch.fill(this.#current, places);
+    reader.fill(this.#current, places);
   }
 
   /** The chunk that the first `count` elements of the memory are. They are no longer ours. */

@@ -8,3 +8,6 @@ export function stretchFor(layout: MapLayout, most = 4096, bytes = 1 << 20): num
   const size = layout.keySize + layout.valueStride;
   return Math.max(1, Math.floor(Math.min(most, bytes / size)));
 }
+
+/** The part of a stretch that is read first, one in so many: who waits for it can begin sooner. */
+export const FIRST_SHARE = 4;
