@@ -105,6 +105,15 @@ export class BatchCalls {
     return this.#apply(BpfCommand.MAP_UPDATE_BATCH, count);
   }
 
+  /** As {@link update}, of columns that lie elsewhere, which the kernel reads where they are. */
+  updateFrom(keys: Uint8Array, values: Uint8Array, count: number): Errno | undefined {
+    const room = Math.min(keys.length / this.#keySize, values.length / this.#valueSize);
+    if (count > room) throw new RangeError(`${count} elements, columns of ${room}`);
+    this.#control.setU64(KEYS_FIELD, addressOf(keys.buffer as ArrayBuffer) + keys.byteOffset);
+    this.#control.setU64(VALUES_FIELD, addressOf(values.buffer as ArrayBuffer) + values.byteOffset);
+    return this.#write(BpfCommand.MAP_UPDATE_BATCH, count);
+  }
+
   /** BPF_MAP_DELETE_BATCH of the first `count` keys; stops as {@link update}. */
   delete(count: number): Errno | undefined {
     return this.#apply(BpfCommand.MAP_DELETE_BATCH, count);
@@ -171,6 +180,10 @@ export class BatchCalls {
   #apply(command: number, count: number): Errno | undefined {
     this.#checkRoom(count);
     this.#pointAt(0);
+    return this.#write(command, count);
+  }
+
+  #write(command: number, count: number): Errno | undefined {
     this.#control.setU32(COUNT_FIELD, count);
     const result = bpf(command, this.#control.address, ATTR_SIZE);
     return result < 0 ? errnoName(-result) : undefined;

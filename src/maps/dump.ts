@@ -17,6 +17,7 @@ import type { Projection } from "./scan/chunk-builder.js";
 import type { DumpArgs, DumpOutput, DumpSummary } from "./scan/dump-job.js";
 import { checkFilter, type ElementFilter } from "./scan/element-filter.js";
 import { scanTarget } from "./scan/scan-target.js";
+import { Handover } from "./threads/job-message.js";
 import { Returns } from "./threads/returns.js";
 import type { ElementOrder } from "./typing/field-condition.js";
 import { requestShapes } from "./typing/request-shapes.js";
@@ -111,7 +112,7 @@ async function* dumpedChunks(
   args: DumpArgs,
   signal: AbortSignal,
 ): AsyncGenerator<DumpItem, DumpSummary> {
-  const spent = new Returns<ArrayBuffer>();
+  const spent = new Returns<Handover>();
   const outputs = host.threads.run<DumpOutput, DumpSummary>("dump", args, signal, spent);
   try {
     for (;;) {
@@ -119,7 +120,10 @@ async function* dumpedChunks(
       if (done) return value;
       if (value.kind === "chunk") {
         const memory = value.chunk.buffer.buffer as ArrayBuffer;
-        yield { kind: "chunk", chunk: { ...value.chunk, giveBack: () => spent.add(memory) } };
+        yield {
+          kind: "chunk",
+          chunk: { ...value.chunk, giveBack: () => spent.add(new Handover(memory, [memory])) },
+        };
       } else {
         yield value;
       }

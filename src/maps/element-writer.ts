@@ -10,6 +10,9 @@ import { whileContended } from "./retry.js";
 const BATCH_ELEMENTS = 4096;
 const BATCH_BYTES = 1 << 20;
 
+/** Most elements that are written one by one before others may run. */
+const SINGLES = 256;
+
 /** How elements are to be written. */
 export interface WriteOptions {
   readonly mode: UpdateMode;
@@ -48,6 +51,8 @@ export class ElementWriter {
   readonly #writeOne: (calls: ElementCalls, value: Uint8Array) => Errno | undefined;
   readonly #calls: ElementCalls;
   readonly #batch: BatchCalls | undefined;
+  /** Most elements that {@link write} does at once. */
+  readonly stretch: number;
 
   constructor(fd: number, layout: MapLayout, abilities: WriteAbilities, options: WriteOptions) {
     this.#layout = layout;
@@ -56,15 +61,13 @@ export class ElementWriter {
     this.#calls = new ElementCalls(fd, layout.keySize, layout.valueStride);
     // The batch command takes no BPF_NOEXIST or BPF_EXIST on the kernels there are.
     if (abilities.updateBatch && options.mode === "any" && !options.target && !options.lock) {
+      // Without columns of its own: the kernel reads those of the caller.
+      this.#batch = new BatchCalls(fd, layout.keySize, layout.valueStride, 0);
       const bytes = layout.keySize + layout.valueStride;
-      const capacity = Math.max(1, Math.min(BATCH_ELEMENTS, Math.floor(BATCH_BYTES / bytes)));
-      this.#batch = new BatchCalls(fd, layout.keySize, layout.valueStride, capacity);
+      this.stretch = Math.max(1, Math.min(BATCH_ELEMENTS, Math.floor(BATCH_BYTES / bytes)));
+    } else {
+      this.stretch = SINGLES;
     }
-  }
-
-  /** Most elements that {@link write} does at once. */
-  get stretch(): number {
-    return this.#batch?.capacity ?? 256;
   }
 
   /**
@@ -89,9 +92,9 @@ export class ElementWriter {
 
   #writeBatch(batch: BatchCalls, columns: Columns, start: number, count: number) {
     const { keySize, valueStride } = this.#layout;
-    batch.keys.set(columns.keys.subarray(start * keySize, (start + count) * keySize));
-    batch.values.set(columns.values.subarray(start * valueStride, (start + count) * valueStride));
-    const errno = batch.update(count);
+    const keys = columns.keys.subarray(start * keySize, (start + count) * keySize);
+    const values = columns.values.subarray(start * valueStride, (start + count) * valueStride);
+    const errno = batch.updateFrom(keys, values, count);
     if (errno === undefined) return { written: count };
     // A call that fails before its first element (ENOMEM) leaves count as it was given.
     const written = batch.count < count ? batch.count : 0;

@@ -14,6 +14,8 @@ import { replaceInnerMap } from "./replace-inner-map.js";
 import { withMap } from "./resolve.js";
 import type { LoadArgs, LoadResult } from "./scan/load-input.js";
 import { scanTarget } from "./scan/scan-target.js";
+import { Handover } from "./threads/job-message.js";
+import { ownMemory } from "./threads/own-memory.js";
 import { resultOf } from "./threads/thread-pool.js";
 
 /** What a load does; the contract's `LoadStart`. */
@@ -81,10 +83,17 @@ async function loadInto(
     dedupMemoryBytes: host.limits.dedupMemoryBytes,
     replaceMemoryBytes: host.limits.replaceMemoryBytes,
   };
-  const encoded = encodedChunks(host, map, start, chunks);
+  const encoded = handedOver(encodedChunks(host, map, start, chunks));
   return host.writing(map, undefined, () =>
     resultOf(host.threads.run<never, LoadResult>("load", args, signal, encoded)),
   );
+}
+
+/** Large chunks go to the scan thread without a copy: nothing looks at them here any more. */
+async function* handedOver(chunks: AsyncIterable<Columns>): AsyncGenerator<Handover> {
+  for await (const columns of chunks) {
+    yield new Handover(columns, ownMemory([columns.keys, columns.values]));
+  }
 }
 
 function checkLoad(host: MapHost, map: OpenMap, start: PlainLoadStart): void {

@@ -1,5 +1,5 @@
 import type { MessagePort } from "node:worker_threads";
-import { type FromJob, fromPortable, post, toPortable, WINDOW } from "./job-message.js";
+import { type FromJob, fromPortable, Handover, post, toPortable, WINDOW } from "./job-message.js";
 
 /** The main thread's side of a job. */
 export class JobClient {
@@ -63,7 +63,7 @@ export class JobClient {
   }
 
   async #feed(input: AsyncIterable<unknown>): Promise<void> {
-    for await (const value of input) {
+    for await (const given of input) {
       while (this.#inputCredit === 0 && !this.#finished) {
         await new Promise<void>((resolve) => {
           this.#wakeFeeder = resolve;
@@ -71,8 +71,8 @@ export class JobClient {
       }
       if (this.#finished) return;
       this.#inputCredit--;
-      // Memory is handed over; a copy of it would be of no use.
-      post(this.#port, { type: "input", value }, value instanceof ArrayBuffer ? [value] : []);
+      const { value, memory } = given instanceof Handover ? given : new Handover(given, []);
+      post(this.#port, { type: "input", value }, memory);
     }
     this.#tell("end");
   }

@@ -26,6 +26,14 @@ export type FromJob =
   | { readonly type: "done"; readonly result: unknown }
   | { readonly type: "failed"; readonly error: PortableError };
 
+/** An input whose memory goes over to the job with it: its sender has it no more. */
+export class Handover {
+  constructor(
+    readonly value: unknown,
+    readonly memory: readonly ArrayBuffer[],
+  ) {}
+}
+
 /** Sends a message of the protocol. */
 export function post(
   port: MessagePort,
