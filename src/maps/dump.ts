@@ -14,7 +14,7 @@ import type { OpenMap } from "./open-map.js";
 import { openMap } from "./resolve.js";
 import { type ChunkRoom, columnsOf } from "./scan/chunk.js";
 import type { Projection } from "./scan/chunk-builder.js";
-import type { DumpArgs, DumpOutput, DumpSummary } from "./scan/dump-job.js";
+import { type DumpArgs, type DumpOutput, type DumpSummary, dumpJob } from "./scan/dump-job.js";
 import { checkFilter, type ElementFilter } from "./scan/element-filter.js";
 import { scanTarget } from "./scan/scan-target.js";
 import { Handover } from "./threads/job-message.js";
@@ -59,6 +59,9 @@ export type DumpItem =
 
 /** A megabyte is the best for streams of large elements, and no worse for small ones. */
 const DEFAULT_CHUNK_BYTES = 1 << 20;
+/** Most that a map may hold to be dumped where single calls are answered. */
+const SMALL_BYTES = 32 << 10;
+
 /** Bytes of a chunk that is decoded, so that the answer fits any peer's limit of messages. */
 const MAX_DECODED = 128 << 10;
 
@@ -113,7 +116,9 @@ async function* dumpedChunks(
   signal: AbortSignal,
 ): AsyncGenerator<DumpItem, DumpSummary> {
   const spent = new Returns<Handover>();
-  const outputs = host.threads.run<DumpOutput, DumpSummary>("dump", args, signal, spent);
+  const outputs = isSmall(args)
+    ? host.threads.runHere<DumpOutput, DumpSummary>(dumpJob, args, signal, spent)
+    : host.threads.run<DumpOutput, DumpSummary>("dump", args, signal, spent);
   try {
     for (;;) {
       const { done, value } = await outputs.next();
@@ -132,6 +137,17 @@ async function* dumpedChunks(
     spent.end();
     await outputs.return(undefined as never);
   }
+}
+
+/**
+ * Whether a dump is one short system call, which takes less than asking another thread for it:
+ * about as much as a lookup of as many keys.
+ */
+function isSmall({ target, texts, order, maxElementsPerSecond }: DumpArgs): boolean {
+  const { keySize, valueStride, maxEntries } = target.layout;
+  const bytes = maxEntries * (keySize + valueStride);
+  const isOneCall = target.lookupBatch && target.keyKind !== "prefix";
+  return isOneCall && bytes <= SMALL_BYTES && !texts && !order && maxElementsPerSecond === 0;
 }
 
 /** Decoded elements are several times larger than their bytes. */

@@ -22,7 +22,7 @@ beforeAll(async () => {
 });
 afterAll(() => daemon?.dispose());
 
-it("lookups and updates are answered while dumps and loads stand still, and no further scan is", async () => {
+it("lookups, updates and dumps of small maps are answered while other scans stand still, and no further scan is", async () => {
   const small = await makeMap(daemon, shapeOf("HASH"));
   const abort = new AbortController();
   setMaxListeners(0, abort.signal);
@@ -58,6 +58,9 @@ it("lookups and updates are answered while dumps and loads stand still, and no f
     expect(hex((await small.handle.lookup(u32(index)))!)).toBe(hex(u64(index + 1)));
     expect(await large.handle.lookup(u32(index))).toBeDefined();
   }
+  let dumped = 0;
+  for await (const { count } of small.handle.dump().chunks()) dumped += count;
+  expect(dumped).toBe(300);
   abort.abort();
   await Promise.all(loads);
   await Promise.all(dumps.map((dump) => dump.return?.()));

@@ -54,7 +54,8 @@ export class ChunkBuilder {
     this.#texts = texts && new ChunkTexts(layout, options, texts);
     this.#copyValue = valueCopier(layout, cpuView);
     const size = Math.max(1, this.#keySize + this.#valueSize);
-    this.capacity = Math.max(1, Math.min(MAX_ELEMENTS, Math.floor(options.chunkBytes / size)));
+    const fitting = Math.floor(options.chunkBytes / size);
+    this.capacity = Math.max(1, Math.min(MAX_ELEMENTS, layout.maxEntries, fitting));
   }
 
   /** The first `count` elements of a stretch, as they are: one copy of each column. */

@@ -1,18 +1,18 @@
-import type { MessagePort } from "node:worker_threads";
 import { type FromJob, fromPortable, Handover, post, toPortable, WINDOW } from "./job-message.js";
+import type { JobPort } from "./local-port.js";
 
 /** The main thread's side of a job. */
 export class JobClient {
-  readonly #port: MessagePort;
+  readonly #port: JobPort;
   readonly #messages: FromJob[] = [];
   #inputCredit = WINDOW;
   #finished = false;
   #wakeReader: () => void = () => {};
   #wakeFeeder: () => void = () => {};
 
-  constructor(port: MessagePort) {
+  constructor(port: JobPort) {
     this.#port = port;
-    port.on("message", (message: FromJob) => this.#receive(message));
+    port.on("message", (message) => this.#receive(message as FromJob));
   }
 
   /**

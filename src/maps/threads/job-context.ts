@@ -1,13 +1,14 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { MessagePort, TransferListItem } from "node:worker_threads";
+import type { TransferListItem } from "node:worker_threads";
 import { post, type ToJob, WINDOW } from "./job-message.js";
+import type { JobPort } from "./local-port.js";
 
 /** Ends a job that nobody waits for any more. */
 export class JobCancelled extends Error {}
 
 /** A job's side of its port: what it sends, receives, and is told to stop by. */
 export class JobContext {
-  readonly #port: MessagePort;
+  readonly #port: JobPort;
   #credit = WINDOW;
   #cancelled = false;
   #ended = false;
@@ -15,9 +16,9 @@ export class JobContext {
   readonly #waiting: (() => void)[] = [];
   #sent: Promise<void> = Promise.resolve();
 
-  constructor(port: MessagePort) {
+  constructor(port: JobPort) {
     this.#port = port;
-    port.on("message", (message: ToJob) => this.#receive(message));
+    port.on("message", (message) => this.#receive(message as ToJob));
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { MessagePort, TransferListItem } from "node:worker_threads";
 import { explainKernelError } from "../explain.js";
 import { type FieldViolation, MapError, type MapErrorReason } from "../map-error.js";
+import type { JobPort } from "./local-port.js";
 
 /** Outputs, and inputs, that may be on their way or waiting at once. */
 export const WINDOW = 4;
@@ -36,7 +37,7 @@ export class Handover {
 
 /** Sends a message of the protocol. */
 export function post(
-  port: MessagePort,
+  port: JobPort,
   message: ToJob | FromJob,
   transfer: readonly TransferListItem[] = [],
 ): void {

@@ -1,6 +1,7 @@
 import { parentPort } from "node:worker_threads";
 import { JobContext } from "./job-context.js";
 import { type JobStart, post, toPortable } from "./job-message.js";
+import type { JobPort } from "./local-port.js";
 
 /** Arguments cross between threads untyped; the callers of `ThreadPool.run` type them. */
 export type Job = (args: never, context: JobContext) => Promise<unknown>;
@@ -15,9 +16,16 @@ export function serveJobs(jobs: Readonly<Record<string, Job>>): void {
 }
 
 async function run(jobs: Readonly<Record<string, Job>>, { kind, args, port }: JobStart) {
+  await runJob(jobs[kind] ?? unknownJob(kind), args, port);
+}
+
+function unknownJob(kind: string): Job {
+  return () => Promise.reject(new Error(`no job is named ${kind}`));
+}
+
+/** Does one job, and tells its end. */
+export async function runJob(job: Job, args: unknown, port: JobPort): Promise<void> {
   try {
-    const job = jobs[kind];
-    if (!job) throw new Error(`no job is named ${kind}`);
     post(port, { type: "done", result: await job(args as never, new JobContext(port)) });
   } catch (error) {
     post(port, { type: "failed", error: toPortable(error) });

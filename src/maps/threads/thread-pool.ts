@@ -3,6 +3,8 @@ import { refusalOf } from "../explain.js";
 import { MapError } from "../map-error.js";
 import { JobClient } from "./job-client.js";
 import type { JobStart } from "./job-message.js";
+import { LocalPort } from "./local-port.js";
+import { type Job, runJob } from "./serve-jobs.js";
 
 interface Thread {
   readonly worker: Worker;
@@ -69,6 +71,19 @@ export class ThreadPool {
     } finally {
       thread.jobs.delete(job);
     }
+  }
+
+  /** Runs a job here and now, in the thread that asks: one that takes no longer than a call. */
+  runHere<Output, Result>(
+    job: Job,
+    args: unknown,
+    signal: AbortSignal,
+    input?: AsyncIterable<unknown>,
+  ): AsyncGenerator<Output, Result, undefined> {
+    const [port, other] = LocalPort.pair();
+    const client = new JobClient(port);
+    void runJob(job, args, other);
+    return client.outputs<Output, Result>(input, AbortSignal.any([signal, this.#closing.signal]));
   }
 
   /** Cancels all jobs and ends the threads. */
