@@ -14,6 +14,10 @@ import { Subscriber } from "./subscriber.js";
 const LRU_ENTRIES = 64;
 const KEYS = 60;
 
+/** How often the stage looks at the clock, and how late it must come to have stood still itself. */
+const HEARTBEAT_MS = 500;
+const STALL_MS = 2000;
+
 const PACE: Pace = { pollMs: [15, 30, 60], bookmarkMs: 100 };
 const LRU_KEYS = 200;
 
@@ -86,6 +90,8 @@ export class WatchStage {
   readonly #scenes: Scene[] = [];
   readonly #options: StageOptions;
   #values = 1000n;
+  #lastBeat = Date.now();
+  readonly #heart = setInterval(() => this.#beat(), HEARTBEAT_MS);
 
   private constructor(daemon: TestDaemon, seed: number, options: StageOptions) {
     this.#daemon = daemon;
@@ -99,6 +105,15 @@ export class WatchStage {
     while (types.length > options.maps) types.splice(stage.#random.below(types.length), 1);
     for (const type of types) await stage.#addScene(type, options.watchesPerMap);
     return stage;
+  }
+
+  /** A host that gives a guest no time stops daemon and readers alike: nobody reads then. */
+  #beat(): void {
+    const now = Date.now();
+    const since = this.#lastBeat;
+    this.#lastBeat = now;
+    if (now - since < HEARTBEAT_MS + STALL_MS) return;
+    for (const { call } of this.subscribers) call?.pauses.push({ from: since, to: now });
   }
 
   /** All subscribers. */
@@ -143,6 +158,7 @@ export class WatchStage {
 
   /** Ends all calls and frees the maps. */
   async close(): Promise<void> {
+    clearInterval(this.#heart);
     for (const { map, watched } of this.#scenes) {
       for (const { subscriber, client, proxy } of watched) {
         await subscriber.close();
