@@ -87,5 +87,10 @@ export function orderOf(
 }
 
 function foldField(fold: ConditionOptions["fold"]) {
-  return fold === undefined ? {} : { fold: FOLDS[fold] };
+  return fold === undefined ? {} : { fold: foldOf(fold) };
+}
+
+/** The fold that the user named. */
+export function foldOf(fold: keyof typeof FOLDS): FieldFold {
+  return FOLDS[fold];
 }

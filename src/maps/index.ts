@@ -1,4 +1,13 @@
 /** The maps floor: what a map of this host is, and everything that can be done with one. */
+export {
+  type Aggregate,
+  type AggregateRequest,
+  aggregateElements,
+  type NumberField,
+  type NumberPlace,
+  type TypedGreatestKeys,
+} from "./aggregate/aggregate-elements.js";
+export type { Log2Counts, NumberTotals } from "./aggregate/number-fold.js";
 export type {
   CapabilityTable,
   MapOperation,

@@ -149,6 +149,75 @@ describe("count and clear", () => {
   });
 });
 
+describe("sum", () => {
+  const spec = "type hash key 4 value 12 entries 64";
+  async function filled(): Promise<string> {
+    const pin = await makeMap(0, spec);
+    const input = [
+      "key 1 0 0 0 value 0xff 0xff 0xff 0xff 0xff 0xff 0xff 0xff 0xff 0xff 0xff 0xff",
+      "key 2 0 0 0 value 0xff 0xff 0xff 0xff 0xff 0xff 0xff 0xff 5 0 0 0",
+      "key 3 0 0 0 value 2 0 0 0 0 0 0 0 3 0 0 0",
+    ].join("\n");
+    await mustCtl(daemon, `map load pinned ${pin} -`, { input });
+    return pin;
+  }
+
+  it("folds the first number of the values, past 64 bits", async () => {
+    expect(await mustCtl(daemon, `map sum pinned ${await filled()}`)).toBe(
+      "FIELD  COUNT                         SUM  MIN                         MAX\n" +
+        "0/u64      3  36,893,488,147,419,103,232    2  18,446,744,073,709,551,615\n",
+    );
+  });
+
+  it("shows the keys that have most, and how numbers are spread", async () => {
+    const pin = await filled();
+    expect(await mustCtl(daemon, `map sum pinned ${pin} --field 8/i32 --top 2 --histogram`)).toBe(
+      "FIELD  COUNT  SUM  MIN  MAX\n" +
+        "8/i32      3    7   -1    5\n" +
+        "\n" +
+        "8/i32\n" +
+        "NUMBERS  COUNT\n" +
+        "below 0      1  ########################################\n" +
+        "      0      0\n" +
+        "      1      0\n" +
+        " 2 .. 3      1  ########################################\n" +
+        " 4 .. 7      1  ########################################\n" +
+        "\n" +
+        "8/i32  KEY\n" +
+        "    5  02 00 00 00\n" +
+        "    3  03 00 00 00\n" +
+        "<= -1  any other\n",
+    );
+  });
+
+  it("tells exact numbers as JSON", async () => {
+    const pin = await filled();
+    const text = await mustCtl(
+      daemon,
+      `-j map sum pinned ${pin} --field 0/u64 --field 8/u8 --top 1`,
+    );
+    expect(text).toContain('"sum":36893488147419103232,');
+    expect(JSON.parse(text)).toMatchObject({
+      elements: 3,
+      complete: true,
+      totals: [
+        { field: "0/u64", count: 3, min: 2 },
+        { field: "8/u8", count: 3, sum: 263, min: 3, max: 255 },
+      ],
+      top: [{ key: ["0x01", "0x00", "0x00", "0x00"] }],
+    });
+  });
+
+  it("refuses what is no field, and what lies outside the value", async () => {
+    const pin = await filled();
+    const wrong = await ctl(daemon, ["map", "sum", "pinned", pin, "--field", "8"]);
+    expect(wrong.stderr).toMatch(/"8" is neither a path, such as value.bytes, nor OFFSET\/TYPE/);
+    const outside = await ctl(daemon, ["map", "sum", "pinned", pin, "--field", "8/u64"]);
+    expect(outside.stderr).toMatch(/8 bytes from 8 on are outside the value, which has 12/);
+    expect([wrong.code, outside.code]).toEqual([1, 4]);
+  });
+});
+
 describe("holds", () => {
   it("keep a map that has no pin, until it is released", async () => {
     const spec = "type hash key 4 value 4 entries 4 name kept";

@@ -194,6 +194,41 @@ describe("conditions on fields", () => {
   });
 });
 
+describe("aggregates", () => {
+  test("fold a field by its path, and tell keys by their types", async () => {
+    const all = expected(() => true);
+    const { totals, top, elements } = await client
+      .map({ pinPath: pinOf("conntrack") })
+      .aggregate(["value.bytes", { path: "value.delta", histogram: true }], {
+        top: { limit: 3, jsonKeys: true },
+      });
+    expect(Number(elements)).toBe(all.length);
+    const rows = entries.map(({ bytes }) => bytes).sort((a, b) => (a > b ? -1 : 1));
+    expect(totals[0]).toMatchObject({
+      sum: rows.reduce((sum, bytes) => sum + bytes, 0n),
+      min: rows.at(-1),
+      max: rows[0],
+    });
+    const negative = entries.filter(({ delta }) => delta < 0).length;
+    expect(Number(totals[1]!.histogram!.negative)).toBe(negative);
+    expect(top!.keys.map(({ number }) => number)).toEqual(rows.slice(0, 3));
+    expect(JSON.parse(top!.keys[0]!.json!)).toHaveProperty("dport");
+    expect(top!.othersMax).toBe(rows[3]);
+  });
+
+  test.each([
+    ["value.octets", /has no member "octets"/],
+    ["value", /is struct .*, no number/],
+  ])("refuse %s, which is no number", async (path, message) => {
+    const call = client.map({ pinPath: pinOf("conntrack") }).aggregate([path]);
+    await expect(call).rejects.toMatchObject({
+      reason: "FIELD_INVALID",
+      violations: [{ field: "fields[0].path" }],
+      message: expect.stringMatching(message),
+    });
+  });
+});
+
 describe("an order", () => {
   test.each([true, false])("sends the first elements, descending: %s", async (descending) => {
     const order = { field: "value.bytes", descending, limit: 25 };

@@ -17,6 +17,7 @@ SOURCE = Path(__file__).resolve().parent.parent / "src"
 MODULES = [
     "bpfmapd",
     "bpfmapd.aio",
+    "bpfmapd.aggregates",
     "bpfmapd.codecs",
     "bpfmapd.enums",
     "bpfmapd.errors",

@@ -6,6 +6,14 @@
 
 export { Metadata, status } from "@grpc/grpc-js";
 export { type Address, DEFAULT_ADDRESS, parseAddress } from "./address.js";
+export type {
+  Aggregate,
+  AggregateOptions,
+  GreatestKeys,
+  NumberFieldInit,
+  NumberOptions,
+  NumberTotals,
+} from "./aggregate.js";
 export type { BatchedCallOptions, BatchedMap, BatchingOptions } from "./batch/batched-map.js";
 export type { CallOptions } from "./call-options.js";
 export { BpfmapClient } from "./client.js";

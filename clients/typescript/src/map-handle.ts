@@ -1,4 +1,11 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import {
+  type Aggregate,
+  type AggregateOptions,
+  aggregateOf,
+  aggregateRequest,
+  type NumberFieldInit,
+} from "./aggregate.js";
 import { BatchedMap, type BatchingOptions } from "./batch/batched-map.js";
 import type { CallOptions } from "./call-options.js";
 import { type Element, packColumn, packElements, unpackColumn } from "./columns.js";
@@ -345,6 +352,18 @@ export class MapHandle {
     options?: CallOptions,
   ): Promise<CountElementsResponse> {
     return this.#maps.countElements({ map: this.ref, filter }, options);
+  }
+
+  /**
+   * Folds numbers of all elements on the host, without sending them: sum, least and
+   * greatest, how they are spread, and the keys that have most. Sums do not wrap around.
+   */
+  async aggregate(
+    fields: readonly NumberFieldInit[],
+    options?: AggregateOptions,
+  ): Promise<Aggregate> {
+    const request = aggregateRequest(this.ref, fields, options);
+    return aggregateOf(await this.#maps.aggregateElements(request, options));
   }
 
   /** Bytes of the memory of an arena, or of an array with CREATE_FLAG_MMAPABLE. */

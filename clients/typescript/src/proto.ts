@@ -1,4 +1,5 @@
 /** The generated contract: every message, enum and service of `bpfmap.v1`. */
+export * from "./gen/bpfmap/v1/aggregate_pb.js";
 export * from "./gen/bpfmap/v1/capability_pb.js";
 export * from "./gen/bpfmap/v1/element_pb.js";
 export * from "./gen/bpfmap/v1/error_pb.js";

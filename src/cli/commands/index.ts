@@ -18,6 +18,7 @@ import { dequeue, pop } from "./pop.js";
 import { recordsVerb } from "./records.js";
 import { schema } from "./schema.js";
 import { list, show } from "./show.js";
+import { sum } from "./sum.js";
 import { top } from "./top.js";
 import { enqueue, push, update } from "./update.js";
 import { watch } from "./watch.js";
@@ -66,6 +67,7 @@ export const OWN_VERBS: readonly AnyVerb[] = [
   recordsVerb,
   writeRecords,
   schema,
+  sum,
 ];
 
 /** The verbs of `bpftool feature`. */

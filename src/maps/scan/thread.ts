@@ -1,5 +1,6 @@
 import { getPriority, setPriority } from "node:os";
 import { serveJobs } from "../threads/serve-jobs.js";
+import { aggregateJob } from "./aggregate-job.js";
 import { clearJob } from "./clear-job.js";
 import { countJob } from "./count-job.js";
 import { dumpJob } from "./dump-job.js";
@@ -15,4 +16,11 @@ const NICENESS = 5;
 /* Entry of a scan thread. */
 // A daemon may have been started lower, and raising one needs a capability.
 setPriority(Math.max(NICENESS, getPriority()));
-serveJobs({ dump: dumpJob, count: countJob, clear: clearJob, load: loadJob, write: writeJob });
+serveJobs({
+  dump: dumpJob,
+  count: countJob,
+  aggregate: aggregateJob,
+  clear: clearJob,
+  load: loadJob,
+  write: writeJob,
+});

@@ -42,7 +42,7 @@ export function compileCondition(
   layout: MapLayout,
   path: string,
 ): FieldChooser {
-  const field = fieldOf(shapes, condition.field, `${path}.field`);
+  const field = fieldAt(shapes, condition.field, `${path}.field`);
   const constant = constantOf(field, condition.jsonValue, `${path}.json_value`);
   const read = fieldReader(field, layout, condition.fold);
   const holds = HOLDS[condition.comparison];
@@ -56,7 +56,7 @@ export function compileOrder(
   layout: MapLayout,
   path: string,
 ): FieldReader {
-  return fieldReader(fieldOf(shapes, order.field, `${path}.field`), layout, order.fold);
+  return fieldReader(fieldAt(shapes, order.field, `${path}.field`), layout, order.fold);
 }
 
 // Numbers and bigints compare with each other; NaN is neither less nor equal nor greater.
@@ -73,7 +73,12 @@ function isEqual(a: FieldValue, b: FieldValue): boolean {
   return a <= b && a >= b;
 }
 
-function fieldOf(shapes: ElementShapes, field: string, path: string): Field {
+/**
+ * The field that a path of a request leads to. Throws MapError FIELD_INVALID.
+ *
+ * @param path where `field` stands in the request
+ */
+export function fieldAt(shapes: ElementShapes, field: string, path: string): Field {
   try {
     return findField(shapes, field);
   } catch (error) {

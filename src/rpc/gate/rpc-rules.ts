@@ -30,6 +30,7 @@ export const mapServiceRules: ServiceRules<typeof MapService> = {
   listMaps: looks("list"),
   getMap: looks("list"),
   countElements: scan(looks("read")),
+  aggregateElements: scan(looks("read")),
   createMap: changes("create"),
   holdMap: changes("hold"),
   releaseMap: changes("hold"),

@@ -1,6 +1,7 @@
 import type { LoadMapRequest } from "@bpfmapd/client/proto";
 import type { CallAccess } from "../../access/index.js";
 import {
+  aggregateElements,
   clearMap,
   dumpMap,
   type ElementsInput,
@@ -9,17 +10,23 @@ import {
   type MapHost,
 } from "../../maps/index.js";
 import type { CallContext } from "../adapter/server-call.js";
+import { aggregateMessage, toAggregateRequest } from "../messages/aggregate-message.js";
 import { dumpMessage, toDumpRequest } from "../messages/dump-message.js";
 import { loadResultMessage, toLoadChunk, toLoadStart } from "../messages/load-message.js";
 import { toMapRef } from "../messages/map-ref-message.js";
 import type { MapServiceHandlers } from "./map-service.js";
 
-/** Streams over whole maps. */
+/** Calls over whole maps. */
 export function wholeMapHandlers(
   host: MapHost,
   maxMessageBytes: number,
-): Pick<MapServiceHandlers, "dumpMap" | "loadMap" | "clearMap"> {
+): Pick<MapServiceHandlers, "aggregateElements" | "dumpMap" | "loadMap" | "clearMap"> {
   return {
+    async aggregateElements(request, { signal, access }) {
+      const aggregate = aggregateElements(host, toAggregateRequest(request, access), signal);
+      return aggregateMessage(await aggregate);
+    },
+
     async *dumpMap(request, { signal, course, access }) {
       const dump = dumpMap(host, toDumpRequest(request, maxMessageBytes, access), signal);
       for await (const item of dump) {

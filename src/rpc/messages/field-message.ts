@@ -49,7 +49,8 @@ function toComparison(value: ComparisonEnum, field: string): Comparison {
   }
 }
 
-function toFieldFold(value: FieldFoldEnum): FieldFold {
+/** How the slots of a per-CPU value are folded. */
+export function toFieldFold(value: FieldFoldEnum): FieldFold {
   switch (value) {
     case FieldFoldEnum.UNSPECIFIED:
     case FieldFoldEnum.SUM:

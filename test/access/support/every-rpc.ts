@@ -5,6 +5,7 @@ import {
   type MapRef,
   type MapService,
   MapType,
+  NumberType,
   Verb,
 } from "@bpfmapd/client/proto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
@@ -36,6 +37,13 @@ export const EVERY_RPC: Readonly<Record<Rpc, RpcCall>> = {
   listMaps: { call: (client) => client.maps.listMaps({}) },
   getMap: { call: (client, map) => client.maps.getMap({ map: ref(map) }) },
   countElements: { call: (client, map) => client.maps.countElements({ map: ref(map) }) },
+  aggregateElements: {
+    call: (client, map) =>
+      client.maps.aggregateElements({
+        map: ref(map),
+        fields: [{ field: { case: "raw", value: { type: NumberType.U8 } } }],
+      }),
+  },
   createMap: {
     call: (client, { name, pin }) =>
       client.maps.createMap({

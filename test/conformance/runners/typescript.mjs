@@ -6,10 +6,12 @@ import {
   ByteOrder,
   CpuFold,
   ErrorReason,
+  FieldFold,
   IfExists,
   LoadStrategy,
   MapOperation,
   MapType,
+  NumberType,
   OnError,
   Projection,
   ResyncReason,
@@ -231,6 +233,37 @@ const COMMANDS = {
   async count(args) {
     const { count, maxEntries, complete } = await handle(args).count(filter(args));
     return { count: Number(count), max_entries: maxEntries, complete };
+  },
+  async aggregate({ fields, top, ...args }) {
+    const asked = fields.map((field) => {
+      if (typeof field === "string") return field;
+      const { offset, type, fold, histogram } = field;
+      return { offset, type: NumberType[type], fold: FieldFold[fold], histogram };
+    });
+    const answer = await handle(args).aggregate(asked, { filter: filter(args), top });
+    const decimal = (number) => (number === undefined ? null : String(number));
+    return {
+      elements: Number(answer.elements),
+      complete: answer.complete,
+      totals: answer.totals.map(({ count, sum, min, max, histogram }) => ({
+        count: Number(count),
+        sum: decimal(sum),
+        min: decimal(min),
+        max: decimal(max),
+        ...(histogram && {
+          histogram: {
+            negative: Number(histogram.negative),
+            buckets: histogram.buckets.map(Number),
+          },
+        }),
+      })),
+      ...(answer.top && {
+        top: {
+          keys: answer.top.keys.map(({ key, number }) => [hex(key), decimal(number)]),
+          others_max: decimal(answer.top.othersMax),
+        },
+      }),
+    };
   },
   async create_map({ spec, hold, pin_path, create_parents, reuse, elements, freeze }) {
     const answer = await client.maps.createMap({

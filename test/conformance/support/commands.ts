@@ -22,6 +22,13 @@ export const COMMANDS = {
   /** {map, key_prefix?} → {count, max_entries, complete} */
   count: ["countElements"],
   /**
+   * {map, fields: [PATH | {offset, type: "U64", fold?: "MAX", histogram?: bool}], key_prefix?,
+   * top?: {limit, field?}} → {elements, complete, totals: [{count, sum, min, max, histogram?:
+   * {negative, buckets}}], top?: {keys: [[KEY, number]], others_max}}: sum, min, max, number
+   * and others_max are in decimal, or null
+   */
+  aggregate: ["aggregateElements"],
+  /**
    * {spec: {type, name?, key_size, value_size, max_entries, flags?}, hold?: {name,
    * lease?}, pin_path?, create_parents?, reuse?: bool, elements?, freeze?} → {created, ...MAP}
    */

@@ -62,6 +62,12 @@ export function messageMenders(stage: FuzzStage): Record<string, Mender> {
       delete init.cpuTarget;
     },
     CountElementsRequest: fitFilter,
+    AggregateElementsRequest: (init, dice) => {
+      fitFilter(init, dice);
+      const map = mapOf(init.map);
+      init.fields = fieldsFor(map, dice);
+      init.top = dice.pick([undefined, { limit: 1 + dice.number(5), jsonKeys: map?.btf ?? false }]);
+    },
     DumpMapRequest: fitFilter,
     GetMapSchemaRequest: typed,
     WatchRequest: (init, dice) => {
@@ -133,6 +139,19 @@ function filterFor(map: FuzzMap, dice: Dice) {
         fields: [{ field: "value.delta", comparison: 1 + dice.number(6), jsonValue: "0" }],
       }),
   };
+}
+
+function fieldsFor(map: FuzzMap | undefined, dice: Dice) {
+  const size = map?.valueSize ?? 8;
+  const raw = () => ({ offset: dice.number(size + 1), type: 1 + dice.number(8) });
+  const path = () => dice.pick(["value.delta", "value", "key", "value.none"]);
+  const place = () =>
+    map?.btf && dice.chance(0.5) ? { case: "path", value: path() } : { case: "raw", value: raw() };
+  return Array.from({ length: 1 + dice.number(3) }, () => ({
+    field: place(),
+    fold: dice.number(4),
+    histogram: dice.chance(0.5),
+  }));
 }
 
 function bytesOfKeys({ keySize }: FuzzMap, count: number, dice: Dice): Buffer {

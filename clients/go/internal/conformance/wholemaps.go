@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"math/big"
 
 	"github.com/bpfmapd/bpfmapd/clients/go/bpfmap"
 	bpfmapv1 "github.com/bpfmapd/bpfmapd/clients/go/gen/bpfmap/v1"
@@ -10,6 +12,7 @@ import (
 // Commands on all elements of a map.
 func init() {
 	register("count", count)
+	register("aggregate", aggregate)
 	register("dump", dump)
 	register("load", load)
 	register("clear", func(ctx context.Context, r *runner, args target) (any, error) {
@@ -44,6 +47,75 @@ func count(ctx context.Context, r *runner, args prefixed) (any, error) {
 	return map[string]any{
 		"count": counted.Elements, "max_entries": counted.MaxEntries, "complete": counted.Complete,
 	}, err
+}
+
+// numberField is a path, or {offset, type, fold?, histogram?}.
+type numberField bpfmap.NumberField
+
+func (f *numberField) UnmarshalJSON(data []byte) error {
+	if json.Unmarshal(data, &f.Path) == nil {
+		return nil
+	}
+	var raw struct {
+		Offset     uint32
+		Type, Fold string
+		Histogram  bool
+	}
+	if err := json.Unmarshal(data, &raw); err != nil {
+		return err
+	}
+	f.Offset, f.Histogram = raw.Offset, raw.Histogram
+	f.Type = bpfmap.NumberType(bpfmapv1.NumberType_value["NUMBER_TYPE_"+raw.Type])
+	f.Fold = bpfmapv1.FieldFold(bpfmapv1.FieldFold_value["FIELD_FOLD_"+raw.Fold])
+	return nil
+}
+
+func aggregate(ctx context.Context, r *runner, args struct {
+	prefixed
+	Fields []numberField
+	Top    struct{ Limit, Field uint32 }
+}) (any, error) {
+	h, err := args.open(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	fields := []bpfmap.NumberField{}
+	for _, field := range args.Fields {
+		fields = append(fields, bpfmap.NumberField(field))
+	}
+	answer, err := h.Aggregate(ctx, fields, &bpfmap.AggregateOptions{
+		Filter: args.filter(), Top: args.Top.Limit, TopField: args.Top.Field,
+	})
+	if err != nil {
+		return nil, err
+	}
+	totals := []any{}
+	for _, each := range answer.Totals {
+		told := map[string]any{
+			"count": each.Count, "sum": decimal(each.Sum), "min": decimal(each.Min), "max": decimal(each.Max),
+		}
+		if each.Histogram != nil {
+			buckets := append([]uint64{}, each.Histogram.GetBuckets()...)
+			told["histogram"] = map[string]any{"negative": each.Histogram.GetNegative(), "buckets": buckets}
+		}
+		totals = append(totals, told)
+	}
+	keys := [][2]any{}
+	for _, each := range answer.Top {
+		keys = append(keys, [2]any{hexBytes(each.Key), decimal(each.Number)})
+	}
+	return map[string]any{
+		"elements": answer.Elements, "complete": answer.Complete, "totals": totals,
+		"top": map[string]any{"keys": keys, "others_max": decimal(answer.OthersMax)},
+	}, nil
+}
+
+// decimal is a number as text, or null.
+func decimal(number *big.Int) any {
+	if number == nil {
+		return nil
+	}
+	return number.String()
 }
 
 func dump(ctx context.Context, r *runner, args struct {

@@ -19,6 +19,7 @@ from bpfmapd._sync_dump import Dump
 from bpfmapd._sync_records import RecordStream
 from bpfmapd._sync_watch import Watch
 from bpfmapd._version import __version__
+from bpfmapd.aggregates import Aggregate, Histogram, KeyNumber, Number, NumberTotals, Top
 from bpfmapd.client import Client, connect
 from bpfmapd.codecs import (
     Codec,
@@ -76,6 +77,7 @@ from bpfmapd.records import RecordBatch, RecordEvent, RecordsLost, RecordsStarte
 from bpfmapd.schema import Schema, Typing
 
 __all__ = [
+    "Aggregate",
     "Applied",
     "Bookmark",
     "BpfmapError",
@@ -96,6 +98,7 @@ __all__ = [
     "Failure",
     "Filter",
     "Gone",
+    "Histogram",
     "Hold",
     "HostInfo",
     "Int",
@@ -104,6 +107,7 @@ __all__ = [
     "KernelObject",
     "KeyExists",
     "KeyNotFound",
+    "KeyNumber",
     "LoadResult",
     "LoadStrategy",
     "Map",
@@ -114,6 +118,8 @@ __all__ = [
     "MapTypeCapabilities",
     "NotFound",
     "NotSupported",
+    "Number",
+    "NumberTotals",
     "Order",
     "PerCpu",
     "PermissionDenied",
@@ -130,6 +136,7 @@ __all__ = [
     "Struct",
     "Synced",
     "Tls",
+    "Top",
     "Typing",
     "Unavailable",
     "UpdateMode",

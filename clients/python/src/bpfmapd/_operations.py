@@ -14,9 +14,11 @@ from typing import (
     Sequence,
     Tuple,
     TypeVar,
+    Union,
 )
 
 from bpfmapd._binding import Binding, View, format_of
+from bpfmapd._codecs.codec import Form
 from bpfmapd._columns import (
     column_of,
     decoded,
@@ -26,11 +28,13 @@ from bpfmapd._columns import (
     values_found,
 )
 from bpfmapd._gen.bpfmap.v1 import map_service_pb2 as pb
+from bpfmapd._gen.bpfmap.v1.aggregate_pb2 import AggregateElementsRequest, TopKeysRequest
 from bpfmapd._gen.bpfmap.v1.element_pb2 import ElementFilter
 from bpfmapd._gen.bpfmap.v1.map_pb2 import HoldSpec, MapRef
 from bpfmapd._gen.bpfmap.v1.schema_pb2 import GetMapSchemaRequest
 from bpfmapd._messages import Seconds, duration_of
 from bpfmapd._ref import told
+from bpfmapd.aggregates import Aggregate, Number, Top, number_of
 from bpfmapd.enums import OnError, UpdateMode
 from bpfmapd.errors import KeyNotFound, invalid
 from bpfmapd.filters import Filter
@@ -223,6 +227,24 @@ class Elements(Generic[K, V]):
             request,
             lambda answer: Count(answer.count, answer.max_entries, answer.complete),
         )
+
+    def aggregate(
+        self, fields: Iterable[Union[Number, str]], filter: Optional[Filter[K]], top: Optional[Top]
+    ) -> Operation[Aggregate[K]]:
+        """AggregateElements."""
+        codec = self.binding.key
+        request = AggregateElementsRequest(
+            map=self.ref,
+            filter=self.filter_of(filter),
+            fields=[number_of(field) for field in fields],
+            typing=typing_message(self.typing),
+        )
+        if top is not None:
+            is_json = codec.form is Form.JSON
+            request.top.CopyFrom(
+                TopKeysRequest(field=top.field, limit=top.limit, json_keys=is_json)
+            )
+        return Operation("AggregateElements", request, lambda answer: Aggregate.of(answer, codec))
 
     def filter_of(self, filter: Optional[Filter[K]]) -> Optional[ElementFilter]:
         """The filter of a request."""

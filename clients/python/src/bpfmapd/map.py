@@ -37,6 +37,7 @@ from bpfmapd._sync_records import RecordStream
 from bpfmapd._sync_requests import send_all
 from bpfmapd._sync_watch import Watch, WatchRun
 from bpfmapd._watch import WatchOptions, WatchState
+from bpfmapd.aggregates import Aggregate, Number, Top
 from bpfmapd.columns import Columns
 from bpfmapd.enums import CpuFold, LoadStrategy, OnError, Projection, UpdateMode, WatchFidelity
 from bpfmapd.errors import KeyNotFound, SizeMismatch
@@ -131,6 +132,19 @@ class Map(Handle[K, V], Generic[K, V]):
     ) -> Count:
         """Counts the elements on the host, all or those that a filter chooses."""
         return self._unary(self._elements().count(filter), timeout)
+
+    def aggregate(
+        self,
+        fields: Iterable[Union[Number, str]],
+        *,
+        filter: Optional[Filter[K]] = None,
+        top: Optional[Top] = None,
+        timeout: Optional[float] = None,
+    ) -> Aggregate[K]:
+        """Folds numbers of all elements on the host, without sending them: their sum, least and
+        greatest, how they are spread, and the keys that have most. `fields` are paths such as
+        "value.bytes", or Numbers. Sums do not wrap around."""
+        return self._unary(self._elements().aggregate(fields, filter, top), timeout)
 
     # Single elements
 

@@ -19,7 +19,20 @@ from background import InTask, InThread
 
 import bpfmapd
 import bpfmapd.aio
-from bpfmapd import Delete, Filter, Gone, Order, Put, Resync, Synced, Typing, WatchFilter, proto
+from bpfmapd import (
+    Delete,
+    Filter,
+    Gone,
+    Number,
+    Order,
+    Put,
+    Resync,
+    Synced,
+    Top,
+    Typing,
+    WatchFilter,
+    proto,
+)
 from bpfmapd.enums import OnError, Projection, WatchFidelity
 
 Answer = Dict[str, Any]
@@ -211,6 +224,47 @@ async def list_maps(runner: Runner, arguments: Answer) -> Answer:
         held=arguments.get("held"),
     )
     return {"names": [each.name for each in await listed(maps)]}
+
+
+def number_field(told: Any) -> Any:
+    return told if isinstance(told, str) else Number(**told)
+
+
+def decimal(number: Optional[int]) -> Optional[str]:
+    return None if number is None else str(number)
+
+
+@command
+async def aggregate(runner: Runner, arguments: Answer) -> Answer:
+    top = arguments.get("top")
+    answer = await now(
+        runner.map(arguments).aggregate(
+            [number_field(each) for each in arguments["fields"]],
+            filter=filter_of(arguments),
+            top=None if top is None else Top(**top),
+        )
+    )
+    totals = []
+    for each in answer.totals:
+        told: Answer = {
+            "count": each.count,
+            "sum": decimal(each.sum),
+            "min": decimal(each.min),
+            "max": decimal(each.max),
+        }
+        if each.histogram is not None:
+            told["histogram"] = {
+                "negative": each.histogram.negative,
+                "buckets": list(each.histogram.buckets),
+            }
+        totals.append(told)
+    keys = [[each.key.hex(), decimal(each.number)] for each in answer.top]
+    return {
+        "elements": answer.elements,
+        "complete": answer.complete,
+        "totals": totals,
+        "top": {"keys": keys, "others_max": decimal(answer.others_max)},
+    }
 
 
 @command

@@ -3986,7 +3986,7 @@ var File_bpfmap_v1_map_service_proto protoreflect.FileDescriptor
 
 const file_bpfmap_v1_map_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1bbpfmap/v1/map_service.proto\x12\tbpfmap.v1\x1a\x17bpfmap/v1/element.proto\x1a\x13bpfmap/v1/map.proto\x1a\x16bpfmap/v1/object.proto\x1a\x16bpfmap/v1/record.proto\x1a\x16bpfmap/v1/schema.proto\x1a\x15bpfmap/v1/watch.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc1\x01\n" +
+	"\x1bbpfmap/v1/map_service.proto\x12\tbpfmap.v1\x1a\x19bpfmap/v1/aggregate.proto\x1a\x17bpfmap/v1/element.proto\x1a\x13bpfmap/v1/map.proto\x1a\x16bpfmap/v1/object.proto\x1a\x16bpfmap/v1/record.proto\x1a\x16bpfmap/v1/schema.proto\x1a\x15bpfmap/v1/watch.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc1\x01\n" +
 	"\x0fListMapsRequest\x12%\n" +
 	"\tpage_size\x18\x01 \x01(\rB\b\xbaH\x05*\x03\x18\x90NR\bpageSize\x12&\n" +
 	"\n" +
@@ -4273,12 +4273,13 @@ const file_bpfmap_v1_map_service_proto_rawDesc = "" +
 	"\x19LOAD_STRATEGY_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13LOAD_STRATEGY_MERGE\x10\x01\x12\x19\n" +
 	"\x15LOAD_STRATEGY_REPLACE\x10\x02\x12 \n" +
-	"\x1cLOAD_STRATEGY_REPLACE_ATOMIC\x10\x032\xb3\x10\n" +
+	"\x1cLOAD_STRATEGY_REPLACE_ATOMIC\x10\x032\x93\x11\n" +
 	"\n" +
 	"MapService\x12C\n" +
 	"\bListMaps\x12\x1a.bpfmap.v1.ListMapsRequest\x1a\x1b.bpfmap.v1.ListMapsResponse\x12=\n" +
 	"\x06GetMap\x12\x18.bpfmap.v1.GetMapRequest\x1a\x19.bpfmap.v1.GetMapResponse\x12R\n" +
-	"\rCountElements\x12\x1f.bpfmap.v1.CountElementsRequest\x1a .bpfmap.v1.CountElementsResponse\x12F\n" +
+	"\rCountElements\x12\x1f.bpfmap.v1.CountElementsRequest\x1a .bpfmap.v1.CountElementsResponse\x12^\n" +
+	"\x11AggregateElements\x12#.bpfmap.v1.AggregateElementsRequest\x1a$.bpfmap.v1.AggregateElementsResponse\x12F\n" +
 	"\tCreateMap\x12\x1b.bpfmap.v1.CreateMapRequest\x1a\x1c.bpfmap.v1.CreateMapResponse\x12@\n" +
 	"\aHoldMap\x12\x19.bpfmap.v1.HoldMapRequest\x1a\x1a.bpfmap.v1.HoldMapResponse\x12I\n" +
 	"\n" +
@@ -4324,91 +4325,93 @@ func file_bpfmap_v1_map_service_proto_rawDescGZIP() []byte {
 var file_bpfmap_v1_map_service_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
 var file_bpfmap_v1_map_service_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
 var file_bpfmap_v1_map_service_proto_goTypes = []any{
-	(IfExists)(0),                  // 0: bpfmap.v1.IfExists
-	(IncompleteReason)(0),          // 1: bpfmap.v1.IncompleteReason
-	(LoadStrategy)(0),              // 2: bpfmap.v1.LoadStrategy
-	(*ListMapsRequest)(nil),        // 3: bpfmap.v1.ListMapsRequest
-	(*ListMapsFilter)(nil),         // 4: bpfmap.v1.ListMapsFilter
-	(*MapDetail)(nil),              // 5: bpfmap.v1.MapDetail
-	(*ListMapsResponse)(nil),       // 6: bpfmap.v1.ListMapsResponse
-	(*GetMapRequest)(nil),          // 7: bpfmap.v1.GetMapRequest
-	(*GetMapResponse)(nil),         // 8: bpfmap.v1.GetMapResponse
-	(*CountElementsRequest)(nil),   // 9: bpfmap.v1.CountElementsRequest
-	(*CountElementsResponse)(nil),  // 10: bpfmap.v1.CountElementsResponse
-	(*CreateMapRequest)(nil),       // 11: bpfmap.v1.CreateMapRequest
-	(*CreateMapResponse)(nil),      // 12: bpfmap.v1.CreateMapResponse
-	(*HoldMapRequest)(nil),         // 13: bpfmap.v1.HoldMapRequest
-	(*HoldMapResponse)(nil),        // 14: bpfmap.v1.HoldMapResponse
-	(*ReleaseMapRequest)(nil),      // 15: bpfmap.v1.ReleaseMapRequest
-	(*ReleaseMapResponse)(nil),     // 16: bpfmap.v1.ReleaseMapResponse
-	(*KeepAliveRequest)(nil),       // 17: bpfmap.v1.KeepAliveRequest
-	(*KeepAliveResponse)(nil),      // 18: bpfmap.v1.KeepAliveResponse
-	(*PinMapRequest)(nil),          // 19: bpfmap.v1.PinMapRequest
-	(*PinMapResponse)(nil),         // 20: bpfmap.v1.PinMapResponse
-	(*UnpinMapRequest)(nil),        // 21: bpfmap.v1.UnpinMapRequest
-	(*UnpinMapResponse)(nil),       // 22: bpfmap.v1.UnpinMapResponse
-	(*FreezeMapRequest)(nil),       // 23: bpfmap.v1.FreezeMapRequest
-	(*FreezeMapResponse)(nil),      // 24: bpfmap.v1.FreezeMapResponse
-	(*LookupElementsRequest)(nil),  // 25: bpfmap.v1.LookupElementsRequest
-	(*LookupElementsResponse)(nil), // 26: bpfmap.v1.LookupElementsResponse
-	(*UpdateElementsRequest)(nil),  // 27: bpfmap.v1.UpdateElementsRequest
-	(*UpdateElementsResponse)(nil), // 28: bpfmap.v1.UpdateElementsResponse
-	(*DeleteElementsRequest)(nil),  // 29: bpfmap.v1.DeleteElementsRequest
-	(*DeleteElementsResponse)(nil), // 30: bpfmap.v1.DeleteElementsResponse
-	(*TakeElementsRequest)(nil),    // 31: bpfmap.v1.TakeElementsRequest
-	(*TakeElementsResponse)(nil),   // 32: bpfmap.v1.TakeElementsResponse
-	(*NextKeyRequest)(nil),         // 33: bpfmap.v1.NextKeyRequest
-	(*NextKeyResponse)(nil),        // 34: bpfmap.v1.NextKeyResponse
-	(*PipelineRequest)(nil),        // 35: bpfmap.v1.PipelineRequest
-	(*PipelineResponse)(nil),       // 36: bpfmap.v1.PipelineResponse
-	(*DumpMapRequest)(nil),         // 37: bpfmap.v1.DumpMapRequest
-	(*DumpMapResponse)(nil),        // 38: bpfmap.v1.DumpMapResponse
-	(*DumpHeader)(nil),             // 39: bpfmap.v1.DumpHeader
-	(*DumpProgress)(nil),           // 40: bpfmap.v1.DumpProgress
-	(*DumpSummary)(nil),            // 41: bpfmap.v1.DumpSummary
-	(*LoadMapRequest)(nil),         // 42: bpfmap.v1.LoadMapRequest
-	(*LoadStart)(nil),              // 43: bpfmap.v1.LoadStart
-	(*LoadMapResponse)(nil),        // 44: bpfmap.v1.LoadMapResponse
-	(*ClearMapRequest)(nil),        // 45: bpfmap.v1.ClearMapRequest
-	(*ClearMapResponse)(nil),       // 46: bpfmap.v1.ClearMapResponse
-	(*PushElementsRequest)(nil),    // 47: bpfmap.v1.PushElementsRequest
-	(*PushElementsResponse)(nil),   // 48: bpfmap.v1.PushElementsResponse
-	(*PopElementsRequest)(nil),     // 49: bpfmap.v1.PopElementsRequest
-	(*PopElementsResponse)(nil),    // 50: bpfmap.v1.PopElementsResponse
-	(*PeekElementRequest)(nil),     // 51: bpfmap.v1.PeekElementRequest
-	(*PeekElementResponse)(nil),    // 52: bpfmap.v1.PeekElementResponse
-	(*ReadMemoryRequest)(nil),      // 53: bpfmap.v1.ReadMemoryRequest
-	(*ReadMemoryResponse)(nil),     // 54: bpfmap.v1.ReadMemoryResponse
-	(*WriteMemoryRequest)(nil),     // 55: bpfmap.v1.WriteMemoryRequest
-	(*WriteMemoryResponse)(nil),    // 56: bpfmap.v1.WriteMemoryResponse
-	(MapType)(0),                   // 57: bpfmap.v1.MapType
-	(*Map)(nil),                    // 58: bpfmap.v1.Map
-	(*MapRef)(nil),                 // 59: bpfmap.v1.MapRef
-	(*ElementFilter)(nil),          // 60: bpfmap.v1.ElementFilter
-	(*Typing)(nil),                 // 61: bpfmap.v1.Typing
-	(*MapSpec)(nil),                // 62: bpfmap.v1.MapSpec
-	(*HoldSpec)(nil),               // 63: bpfmap.v1.HoldSpec
-	(*Elements)(nil),               // 64: bpfmap.v1.Elements
-	(*Hold)(nil),                   // 65: bpfmap.v1.Hold
-	(*CpuView)(nil),                // 66: bpfmap.v1.CpuView
-	(OnError)(0),                   // 67: bpfmap.v1.OnError
-	(*ObjectKey)(nil),              // 68: bpfmap.v1.ObjectKey
-	(Format)(0),                    // 69: bpfmap.v1.Format
-	(*ElementFailure)(nil),         // 70: bpfmap.v1.ElementFailure
-	(UpdateMode)(0),                // 71: bpfmap.v1.UpdateMode
-	(*CpuTarget)(nil),              // 72: bpfmap.v1.CpuTarget
-	(Projection)(0),                // 73: bpfmap.v1.Projection
-	(*durationpb.Duration)(nil),    // 74: google.protobuf.Duration
-	(*ElementOrder)(nil),           // 75: bpfmap.v1.ElementOrder
-	(*timestamppb.Timestamp)(nil),  // 76: google.protobuf.Timestamp
-	(*ReadRecordsRequest)(nil),     // 77: bpfmap.v1.ReadRecordsRequest
-	(*WriteRecordsRequest)(nil),    // 78: bpfmap.v1.WriteRecordsRequest
-	(*GetMapSchemaRequest)(nil),    // 79: bpfmap.v1.GetMapSchemaRequest
-	(*WatchRequest)(nil),           // 80: bpfmap.v1.WatchRequest
-	(*ReadRecordsResponse)(nil),    // 81: bpfmap.v1.ReadRecordsResponse
-	(*WriteRecordsResponse)(nil),   // 82: bpfmap.v1.WriteRecordsResponse
-	(*GetMapSchemaResponse)(nil),   // 83: bpfmap.v1.GetMapSchemaResponse
-	(*WatchResponse)(nil),          // 84: bpfmap.v1.WatchResponse
+	(IfExists)(0),                     // 0: bpfmap.v1.IfExists
+	(IncompleteReason)(0),             // 1: bpfmap.v1.IncompleteReason
+	(LoadStrategy)(0),                 // 2: bpfmap.v1.LoadStrategy
+	(*ListMapsRequest)(nil),           // 3: bpfmap.v1.ListMapsRequest
+	(*ListMapsFilter)(nil),            // 4: bpfmap.v1.ListMapsFilter
+	(*MapDetail)(nil),                 // 5: bpfmap.v1.MapDetail
+	(*ListMapsResponse)(nil),          // 6: bpfmap.v1.ListMapsResponse
+	(*GetMapRequest)(nil),             // 7: bpfmap.v1.GetMapRequest
+	(*GetMapResponse)(nil),            // 8: bpfmap.v1.GetMapResponse
+	(*CountElementsRequest)(nil),      // 9: bpfmap.v1.CountElementsRequest
+	(*CountElementsResponse)(nil),     // 10: bpfmap.v1.CountElementsResponse
+	(*CreateMapRequest)(nil),          // 11: bpfmap.v1.CreateMapRequest
+	(*CreateMapResponse)(nil),         // 12: bpfmap.v1.CreateMapResponse
+	(*HoldMapRequest)(nil),            // 13: bpfmap.v1.HoldMapRequest
+	(*HoldMapResponse)(nil),           // 14: bpfmap.v1.HoldMapResponse
+	(*ReleaseMapRequest)(nil),         // 15: bpfmap.v1.ReleaseMapRequest
+	(*ReleaseMapResponse)(nil),        // 16: bpfmap.v1.ReleaseMapResponse
+	(*KeepAliveRequest)(nil),          // 17: bpfmap.v1.KeepAliveRequest
+	(*KeepAliveResponse)(nil),         // 18: bpfmap.v1.KeepAliveResponse
+	(*PinMapRequest)(nil),             // 19: bpfmap.v1.PinMapRequest
+	(*PinMapResponse)(nil),            // 20: bpfmap.v1.PinMapResponse
+	(*UnpinMapRequest)(nil),           // 21: bpfmap.v1.UnpinMapRequest
+	(*UnpinMapResponse)(nil),          // 22: bpfmap.v1.UnpinMapResponse
+	(*FreezeMapRequest)(nil),          // 23: bpfmap.v1.FreezeMapRequest
+	(*FreezeMapResponse)(nil),         // 24: bpfmap.v1.FreezeMapResponse
+	(*LookupElementsRequest)(nil),     // 25: bpfmap.v1.LookupElementsRequest
+	(*LookupElementsResponse)(nil),    // 26: bpfmap.v1.LookupElementsResponse
+	(*UpdateElementsRequest)(nil),     // 27: bpfmap.v1.UpdateElementsRequest
+	(*UpdateElementsResponse)(nil),    // 28: bpfmap.v1.UpdateElementsResponse
+	(*DeleteElementsRequest)(nil),     // 29: bpfmap.v1.DeleteElementsRequest
+	(*DeleteElementsResponse)(nil),    // 30: bpfmap.v1.DeleteElementsResponse
+	(*TakeElementsRequest)(nil),       // 31: bpfmap.v1.TakeElementsRequest
+	(*TakeElementsResponse)(nil),      // 32: bpfmap.v1.TakeElementsResponse
+	(*NextKeyRequest)(nil),            // 33: bpfmap.v1.NextKeyRequest
+	(*NextKeyResponse)(nil),           // 34: bpfmap.v1.NextKeyResponse
+	(*PipelineRequest)(nil),           // 35: bpfmap.v1.PipelineRequest
+	(*PipelineResponse)(nil),          // 36: bpfmap.v1.PipelineResponse
+	(*DumpMapRequest)(nil),            // 37: bpfmap.v1.DumpMapRequest
+	(*DumpMapResponse)(nil),           // 38: bpfmap.v1.DumpMapResponse
+	(*DumpHeader)(nil),                // 39: bpfmap.v1.DumpHeader
+	(*DumpProgress)(nil),              // 40: bpfmap.v1.DumpProgress
+	(*DumpSummary)(nil),               // 41: bpfmap.v1.DumpSummary
+	(*LoadMapRequest)(nil),            // 42: bpfmap.v1.LoadMapRequest
+	(*LoadStart)(nil),                 // 43: bpfmap.v1.LoadStart
+	(*LoadMapResponse)(nil),           // 44: bpfmap.v1.LoadMapResponse
+	(*ClearMapRequest)(nil),           // 45: bpfmap.v1.ClearMapRequest
+	(*ClearMapResponse)(nil),          // 46: bpfmap.v1.ClearMapResponse
+	(*PushElementsRequest)(nil),       // 47: bpfmap.v1.PushElementsRequest
+	(*PushElementsResponse)(nil),      // 48: bpfmap.v1.PushElementsResponse
+	(*PopElementsRequest)(nil),        // 49: bpfmap.v1.PopElementsRequest
+	(*PopElementsResponse)(nil),       // 50: bpfmap.v1.PopElementsResponse
+	(*PeekElementRequest)(nil),        // 51: bpfmap.v1.PeekElementRequest
+	(*PeekElementResponse)(nil),       // 52: bpfmap.v1.PeekElementResponse
+	(*ReadMemoryRequest)(nil),         // 53: bpfmap.v1.ReadMemoryRequest
+	(*ReadMemoryResponse)(nil),        // 54: bpfmap.v1.ReadMemoryResponse
+	(*WriteMemoryRequest)(nil),        // 55: bpfmap.v1.WriteMemoryRequest
+	(*WriteMemoryResponse)(nil),       // 56: bpfmap.v1.WriteMemoryResponse
+	(MapType)(0),                      // 57: bpfmap.v1.MapType
+	(*Map)(nil),                       // 58: bpfmap.v1.Map
+	(*MapRef)(nil),                    // 59: bpfmap.v1.MapRef
+	(*ElementFilter)(nil),             // 60: bpfmap.v1.ElementFilter
+	(*Typing)(nil),                    // 61: bpfmap.v1.Typing
+	(*MapSpec)(nil),                   // 62: bpfmap.v1.MapSpec
+	(*HoldSpec)(nil),                  // 63: bpfmap.v1.HoldSpec
+	(*Elements)(nil),                  // 64: bpfmap.v1.Elements
+	(*Hold)(nil),                      // 65: bpfmap.v1.Hold
+	(*CpuView)(nil),                   // 66: bpfmap.v1.CpuView
+	(OnError)(0),                      // 67: bpfmap.v1.OnError
+	(*ObjectKey)(nil),                 // 68: bpfmap.v1.ObjectKey
+	(Format)(0),                       // 69: bpfmap.v1.Format
+	(*ElementFailure)(nil),            // 70: bpfmap.v1.ElementFailure
+	(UpdateMode)(0),                   // 71: bpfmap.v1.UpdateMode
+	(*CpuTarget)(nil),                 // 72: bpfmap.v1.CpuTarget
+	(Projection)(0),                   // 73: bpfmap.v1.Projection
+	(*durationpb.Duration)(nil),       // 74: google.protobuf.Duration
+	(*ElementOrder)(nil),              // 75: bpfmap.v1.ElementOrder
+	(*timestamppb.Timestamp)(nil),     // 76: google.protobuf.Timestamp
+	(*AggregateElementsRequest)(nil),  // 77: bpfmap.v1.AggregateElementsRequest
+	(*ReadRecordsRequest)(nil),        // 78: bpfmap.v1.ReadRecordsRequest
+	(*WriteRecordsRequest)(nil),       // 79: bpfmap.v1.WriteRecordsRequest
+	(*GetMapSchemaRequest)(nil),       // 80: bpfmap.v1.GetMapSchemaRequest
+	(*WatchRequest)(nil),              // 81: bpfmap.v1.WatchRequest
+	(*AggregateElementsResponse)(nil), // 82: bpfmap.v1.AggregateElementsResponse
+	(*ReadRecordsResponse)(nil),       // 83: bpfmap.v1.ReadRecordsResponse
+	(*WriteRecordsResponse)(nil),      // 84: bpfmap.v1.WriteRecordsResponse
+	(*GetMapSchemaResponse)(nil),      // 85: bpfmap.v1.GetMapSchemaResponse
+	(*WatchResponse)(nil),             // 86: bpfmap.v1.WatchResponse
 }
 var file_bpfmap_v1_map_service_proto_depIdxs = []int32{
 	4,   // 0: bpfmap.v1.ListMapsRequest.filter:type_name -> bpfmap.v1.ListMapsFilter
@@ -4508,61 +4511,63 @@ var file_bpfmap_v1_map_service_proto_depIdxs = []int32{
 	3,   // 94: bpfmap.v1.MapService.ListMaps:input_type -> bpfmap.v1.ListMapsRequest
 	7,   // 95: bpfmap.v1.MapService.GetMap:input_type -> bpfmap.v1.GetMapRequest
 	9,   // 96: bpfmap.v1.MapService.CountElements:input_type -> bpfmap.v1.CountElementsRequest
-	11,  // 97: bpfmap.v1.MapService.CreateMap:input_type -> bpfmap.v1.CreateMapRequest
-	13,  // 98: bpfmap.v1.MapService.HoldMap:input_type -> bpfmap.v1.HoldMapRequest
-	15,  // 99: bpfmap.v1.MapService.ReleaseMap:input_type -> bpfmap.v1.ReleaseMapRequest
-	17,  // 100: bpfmap.v1.MapService.KeepAlive:input_type -> bpfmap.v1.KeepAliveRequest
-	19,  // 101: bpfmap.v1.MapService.PinMap:input_type -> bpfmap.v1.PinMapRequest
-	21,  // 102: bpfmap.v1.MapService.UnpinMap:input_type -> bpfmap.v1.UnpinMapRequest
-	23,  // 103: bpfmap.v1.MapService.FreezeMap:input_type -> bpfmap.v1.FreezeMapRequest
-	25,  // 104: bpfmap.v1.MapService.LookupElements:input_type -> bpfmap.v1.LookupElementsRequest
-	27,  // 105: bpfmap.v1.MapService.UpdateElements:input_type -> bpfmap.v1.UpdateElementsRequest
-	29,  // 106: bpfmap.v1.MapService.DeleteElements:input_type -> bpfmap.v1.DeleteElementsRequest
-	31,  // 107: bpfmap.v1.MapService.TakeElements:input_type -> bpfmap.v1.TakeElementsRequest
-	33,  // 108: bpfmap.v1.MapService.NextKey:input_type -> bpfmap.v1.NextKeyRequest
-	35,  // 109: bpfmap.v1.MapService.Pipeline:input_type -> bpfmap.v1.PipelineRequest
-	37,  // 110: bpfmap.v1.MapService.DumpMap:input_type -> bpfmap.v1.DumpMapRequest
-	42,  // 111: bpfmap.v1.MapService.LoadMap:input_type -> bpfmap.v1.LoadMapRequest
-	45,  // 112: bpfmap.v1.MapService.ClearMap:input_type -> bpfmap.v1.ClearMapRequest
-	47,  // 113: bpfmap.v1.MapService.PushElements:input_type -> bpfmap.v1.PushElementsRequest
-	49,  // 114: bpfmap.v1.MapService.PopElements:input_type -> bpfmap.v1.PopElementsRequest
-	51,  // 115: bpfmap.v1.MapService.PeekElement:input_type -> bpfmap.v1.PeekElementRequest
-	77,  // 116: bpfmap.v1.MapService.ReadRecords:input_type -> bpfmap.v1.ReadRecordsRequest
-	78,  // 117: bpfmap.v1.MapService.WriteRecords:input_type -> bpfmap.v1.WriteRecordsRequest
-	53,  // 118: bpfmap.v1.MapService.ReadMemory:input_type -> bpfmap.v1.ReadMemoryRequest
-	55,  // 119: bpfmap.v1.MapService.WriteMemory:input_type -> bpfmap.v1.WriteMemoryRequest
-	79,  // 120: bpfmap.v1.MapService.GetMapSchema:input_type -> bpfmap.v1.GetMapSchemaRequest
-	80,  // 121: bpfmap.v1.MapService.Watch:input_type -> bpfmap.v1.WatchRequest
-	6,   // 122: bpfmap.v1.MapService.ListMaps:output_type -> bpfmap.v1.ListMapsResponse
-	8,   // 123: bpfmap.v1.MapService.GetMap:output_type -> bpfmap.v1.GetMapResponse
-	10,  // 124: bpfmap.v1.MapService.CountElements:output_type -> bpfmap.v1.CountElementsResponse
-	12,  // 125: bpfmap.v1.MapService.CreateMap:output_type -> bpfmap.v1.CreateMapResponse
-	14,  // 126: bpfmap.v1.MapService.HoldMap:output_type -> bpfmap.v1.HoldMapResponse
-	16,  // 127: bpfmap.v1.MapService.ReleaseMap:output_type -> bpfmap.v1.ReleaseMapResponse
-	18,  // 128: bpfmap.v1.MapService.KeepAlive:output_type -> bpfmap.v1.KeepAliveResponse
-	20,  // 129: bpfmap.v1.MapService.PinMap:output_type -> bpfmap.v1.PinMapResponse
-	22,  // 130: bpfmap.v1.MapService.UnpinMap:output_type -> bpfmap.v1.UnpinMapResponse
-	24,  // 131: bpfmap.v1.MapService.FreezeMap:output_type -> bpfmap.v1.FreezeMapResponse
-	26,  // 132: bpfmap.v1.MapService.LookupElements:output_type -> bpfmap.v1.LookupElementsResponse
-	28,  // 133: bpfmap.v1.MapService.UpdateElements:output_type -> bpfmap.v1.UpdateElementsResponse
-	30,  // 134: bpfmap.v1.MapService.DeleteElements:output_type -> bpfmap.v1.DeleteElementsResponse
-	32,  // 135: bpfmap.v1.MapService.TakeElements:output_type -> bpfmap.v1.TakeElementsResponse
-	34,  // 136: bpfmap.v1.MapService.NextKey:output_type -> bpfmap.v1.NextKeyResponse
-	36,  // 137: bpfmap.v1.MapService.Pipeline:output_type -> bpfmap.v1.PipelineResponse
-	38,  // 138: bpfmap.v1.MapService.DumpMap:output_type -> bpfmap.v1.DumpMapResponse
-	44,  // 139: bpfmap.v1.MapService.LoadMap:output_type -> bpfmap.v1.LoadMapResponse
-	46,  // 140: bpfmap.v1.MapService.ClearMap:output_type -> bpfmap.v1.ClearMapResponse
-	48,  // 141: bpfmap.v1.MapService.PushElements:output_type -> bpfmap.v1.PushElementsResponse
-	50,  // 142: bpfmap.v1.MapService.PopElements:output_type -> bpfmap.v1.PopElementsResponse
-	52,  // 143: bpfmap.v1.MapService.PeekElement:output_type -> bpfmap.v1.PeekElementResponse
-	81,  // 144: bpfmap.v1.MapService.ReadRecords:output_type -> bpfmap.v1.ReadRecordsResponse
-	82,  // 145: bpfmap.v1.MapService.WriteRecords:output_type -> bpfmap.v1.WriteRecordsResponse
-	54,  // 146: bpfmap.v1.MapService.ReadMemory:output_type -> bpfmap.v1.ReadMemoryResponse
-	56,  // 147: bpfmap.v1.MapService.WriteMemory:output_type -> bpfmap.v1.WriteMemoryResponse
-	83,  // 148: bpfmap.v1.MapService.GetMapSchema:output_type -> bpfmap.v1.GetMapSchemaResponse
-	84,  // 149: bpfmap.v1.MapService.Watch:output_type -> bpfmap.v1.WatchResponse
-	122, // [122:150] is the sub-list for method output_type
-	94,  // [94:122] is the sub-list for method input_type
+	77,  // 97: bpfmap.v1.MapService.AggregateElements:input_type -> bpfmap.v1.AggregateElementsRequest
+	11,  // 98: bpfmap.v1.MapService.CreateMap:input_type -> bpfmap.v1.CreateMapRequest
+	13,  // 99: bpfmap.v1.MapService.HoldMap:input_type -> bpfmap.v1.HoldMapRequest
+	15,  // 100: bpfmap.v1.MapService.ReleaseMap:input_type -> bpfmap.v1.ReleaseMapRequest
+	17,  // 101: bpfmap.v1.MapService.KeepAlive:input_type -> bpfmap.v1.KeepAliveRequest
+	19,  // 102: bpfmap.v1.MapService.PinMap:input_type -> bpfmap.v1.PinMapRequest
+	21,  // 103: bpfmap.v1.MapService.UnpinMap:input_type -> bpfmap.v1.UnpinMapRequest
+	23,  // 104: bpfmap.v1.MapService.FreezeMap:input_type -> bpfmap.v1.FreezeMapRequest
+	25,  // 105: bpfmap.v1.MapService.LookupElements:input_type -> bpfmap.v1.LookupElementsRequest
+	27,  // 106: bpfmap.v1.MapService.UpdateElements:input_type -> bpfmap.v1.UpdateElementsRequest
+	29,  // 107: bpfmap.v1.MapService.DeleteElements:input_type -> bpfmap.v1.DeleteElementsRequest
+	31,  // 108: bpfmap.v1.MapService.TakeElements:input_type -> bpfmap.v1.TakeElementsRequest
+	33,  // 109: bpfmap.v1.MapService.NextKey:input_type -> bpfmap.v1.NextKeyRequest
+	35,  // 110: bpfmap.v1.MapService.Pipeline:input_type -> bpfmap.v1.PipelineRequest
+	37,  // 111: bpfmap.v1.MapService.DumpMap:input_type -> bpfmap.v1.DumpMapRequest
+	42,  // 112: bpfmap.v1.MapService.LoadMap:input_type -> bpfmap.v1.LoadMapRequest
+	45,  // 113: bpfmap.v1.MapService.ClearMap:input_type -> bpfmap.v1.ClearMapRequest
+	47,  // 114: bpfmap.v1.MapService.PushElements:input_type -> bpfmap.v1.PushElementsRequest
+	49,  // 115: bpfmap.v1.MapService.PopElements:input_type -> bpfmap.v1.PopElementsRequest
+	51,  // 116: bpfmap.v1.MapService.PeekElement:input_type -> bpfmap.v1.PeekElementRequest
+	78,  // 117: bpfmap.v1.MapService.ReadRecords:input_type -> bpfmap.v1.ReadRecordsRequest
+	79,  // 118: bpfmap.v1.MapService.WriteRecords:input_type -> bpfmap.v1.WriteRecordsRequest
+	53,  // 119: bpfmap.v1.MapService.ReadMemory:input_type -> bpfmap.v1.ReadMemoryRequest
+	55,  // 120: bpfmap.v1.MapService.WriteMemory:input_type -> bpfmap.v1.WriteMemoryRequest
+	80,  // 121: bpfmap.v1.MapService.GetMapSchema:input_type -> bpfmap.v1.GetMapSchemaRequest
+	81,  // 122: bpfmap.v1.MapService.Watch:input_type -> bpfmap.v1.WatchRequest
+	6,   // 123: bpfmap.v1.MapService.ListMaps:output_type -> bpfmap.v1.ListMapsResponse
+	8,   // 124: bpfmap.v1.MapService.GetMap:output_type -> bpfmap.v1.GetMapResponse
+	10,  // 125: bpfmap.v1.MapService.CountElements:output_type -> bpfmap.v1.CountElementsResponse
+	82,  // 126: bpfmap.v1.MapService.AggregateElements:output_type -> bpfmap.v1.AggregateElementsResponse
+	12,  // 127: bpfmap.v1.MapService.CreateMap:output_type -> bpfmap.v1.CreateMapResponse
+	14,  // 128: bpfmap.v1.MapService.HoldMap:output_type -> bpfmap.v1.HoldMapResponse
+	16,  // 129: bpfmap.v1.MapService.ReleaseMap:output_type -> bpfmap.v1.ReleaseMapResponse
+	18,  // 130: bpfmap.v1.MapService.KeepAlive:output_type -> bpfmap.v1.KeepAliveResponse
+	20,  // 131: bpfmap.v1.MapService.PinMap:output_type -> bpfmap.v1.PinMapResponse
+	22,  // 132: bpfmap.v1.MapService.UnpinMap:output_type -> bpfmap.v1.UnpinMapResponse
+	24,  // 133: bpfmap.v1.MapService.FreezeMap:output_type -> bpfmap.v1.FreezeMapResponse
+	26,  // 134: bpfmap.v1.MapService.LookupElements:output_type -> bpfmap.v1.LookupElementsResponse
+	28,  // 135: bpfmap.v1.MapService.UpdateElements:output_type -> bpfmap.v1.UpdateElementsResponse
+	30,  // 136: bpfmap.v1.MapService.DeleteElements:output_type -> bpfmap.v1.DeleteElementsResponse
+	32,  // 137: bpfmap.v1.MapService.TakeElements:output_type -> bpfmap.v1.TakeElementsResponse
+	34,  // 138: bpfmap.v1.MapService.NextKey:output_type -> bpfmap.v1.NextKeyResponse
+	36,  // 139: bpfmap.v1.MapService.Pipeline:output_type -> bpfmap.v1.PipelineResponse
+	38,  // 140: bpfmap.v1.MapService.DumpMap:output_type -> bpfmap.v1.DumpMapResponse
+	44,  // 141: bpfmap.v1.MapService.LoadMap:output_type -> bpfmap.v1.LoadMapResponse
+	46,  // 142: bpfmap.v1.MapService.ClearMap:output_type -> bpfmap.v1.ClearMapResponse
+	48,  // 143: bpfmap.v1.MapService.PushElements:output_type -> bpfmap.v1.PushElementsResponse
+	50,  // 144: bpfmap.v1.MapService.PopElements:output_type -> bpfmap.v1.PopElementsResponse
+	52,  // 145: bpfmap.v1.MapService.PeekElement:output_type -> bpfmap.v1.PeekElementResponse
+	83,  // 146: bpfmap.v1.MapService.ReadRecords:output_type -> bpfmap.v1.ReadRecordsResponse
+	84,  // 147: bpfmap.v1.MapService.WriteRecords:output_type -> bpfmap.v1.WriteRecordsResponse
+	54,  // 148: bpfmap.v1.MapService.ReadMemory:output_type -> bpfmap.v1.ReadMemoryResponse
+	56,  // 149: bpfmap.v1.MapService.WriteMemory:output_type -> bpfmap.v1.WriteMemoryResponse
+	85,  // 150: bpfmap.v1.MapService.GetMapSchema:output_type -> bpfmap.v1.GetMapSchemaResponse
+	86,  // 151: bpfmap.v1.MapService.Watch:output_type -> bpfmap.v1.WatchResponse
+	123, // [123:152] is the sub-list for method output_type
+	94,  // [94:123] is the sub-list for method input_type
 	94,  // [94:94] is the sub-list for extension type_name
 	94,  // [94:94] is the sub-list for extension extendee
 	0,   // [0:94] is the sub-list for field type_name
@@ -4573,6 +4578,7 @@ func file_bpfmap_v1_map_service_proto_init() {
 	if File_bpfmap_v1_map_service_proto != nil {
 		return
 	}
+	file_bpfmap_v1_aggregate_proto_init()
 	file_bpfmap_v1_element_proto_init()
 	file_bpfmap_v1_map_proto_init()
 	file_bpfmap_v1_object_proto_init()

@@ -19,34 +19,35 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	MapService_ListMaps_FullMethodName       = "/bpfmap.v1.MapService/ListMaps"
-	MapService_GetMap_FullMethodName         = "/bpfmap.v1.MapService/GetMap"
-	MapService_CountElements_FullMethodName  = "/bpfmap.v1.MapService/CountElements"
-	MapService_CreateMap_FullMethodName      = "/bpfmap.v1.MapService/CreateMap"
-	MapService_HoldMap_FullMethodName        = "/bpfmap.v1.MapService/HoldMap"
-	MapService_ReleaseMap_FullMethodName     = "/bpfmap.v1.MapService/ReleaseMap"
-	MapService_KeepAlive_FullMethodName      = "/bpfmap.v1.MapService/KeepAlive"
-	MapService_PinMap_FullMethodName         = "/bpfmap.v1.MapService/PinMap"
-	MapService_UnpinMap_FullMethodName       = "/bpfmap.v1.MapService/UnpinMap"
-	MapService_FreezeMap_FullMethodName      = "/bpfmap.v1.MapService/FreezeMap"
-	MapService_LookupElements_FullMethodName = "/bpfmap.v1.MapService/LookupElements"
-	MapService_UpdateElements_FullMethodName = "/bpfmap.v1.MapService/UpdateElements"
-	MapService_DeleteElements_FullMethodName = "/bpfmap.v1.MapService/DeleteElements"
-	MapService_TakeElements_FullMethodName   = "/bpfmap.v1.MapService/TakeElements"
-	MapService_NextKey_FullMethodName        = "/bpfmap.v1.MapService/NextKey"
-	MapService_Pipeline_FullMethodName       = "/bpfmap.v1.MapService/Pipeline"
-	MapService_DumpMap_FullMethodName        = "/bpfmap.v1.MapService/DumpMap"
-	MapService_LoadMap_FullMethodName        = "/bpfmap.v1.MapService/LoadMap"
-	MapService_ClearMap_FullMethodName       = "/bpfmap.v1.MapService/ClearMap"
-	MapService_PushElements_FullMethodName   = "/bpfmap.v1.MapService/PushElements"
-	MapService_PopElements_FullMethodName    = "/bpfmap.v1.MapService/PopElements"
-	MapService_PeekElement_FullMethodName    = "/bpfmap.v1.MapService/PeekElement"
-	MapService_ReadRecords_FullMethodName    = "/bpfmap.v1.MapService/ReadRecords"
-	MapService_WriteRecords_FullMethodName   = "/bpfmap.v1.MapService/WriteRecords"
-	MapService_ReadMemory_FullMethodName     = "/bpfmap.v1.MapService/ReadMemory"
-	MapService_WriteMemory_FullMethodName    = "/bpfmap.v1.MapService/WriteMemory"
-	MapService_GetMapSchema_FullMethodName   = "/bpfmap.v1.MapService/GetMapSchema"
-	MapService_Watch_FullMethodName          = "/bpfmap.v1.MapService/Watch"
+	MapService_ListMaps_FullMethodName          = "/bpfmap.v1.MapService/ListMaps"
+	MapService_GetMap_FullMethodName            = "/bpfmap.v1.MapService/GetMap"
+	MapService_CountElements_FullMethodName     = "/bpfmap.v1.MapService/CountElements"
+	MapService_AggregateElements_FullMethodName = "/bpfmap.v1.MapService/AggregateElements"
+	MapService_CreateMap_FullMethodName         = "/bpfmap.v1.MapService/CreateMap"
+	MapService_HoldMap_FullMethodName           = "/bpfmap.v1.MapService/HoldMap"
+	MapService_ReleaseMap_FullMethodName        = "/bpfmap.v1.MapService/ReleaseMap"
+	MapService_KeepAlive_FullMethodName         = "/bpfmap.v1.MapService/KeepAlive"
+	MapService_PinMap_FullMethodName            = "/bpfmap.v1.MapService/PinMap"
+	MapService_UnpinMap_FullMethodName          = "/bpfmap.v1.MapService/UnpinMap"
+	MapService_FreezeMap_FullMethodName         = "/bpfmap.v1.MapService/FreezeMap"
+	MapService_LookupElements_FullMethodName    = "/bpfmap.v1.MapService/LookupElements"
+	MapService_UpdateElements_FullMethodName    = "/bpfmap.v1.MapService/UpdateElements"
+	MapService_DeleteElements_FullMethodName    = "/bpfmap.v1.MapService/DeleteElements"
+	MapService_TakeElements_FullMethodName      = "/bpfmap.v1.MapService/TakeElements"
+	MapService_NextKey_FullMethodName           = "/bpfmap.v1.MapService/NextKey"
+	MapService_Pipeline_FullMethodName          = "/bpfmap.v1.MapService/Pipeline"
+	MapService_DumpMap_FullMethodName           = "/bpfmap.v1.MapService/DumpMap"
+	MapService_LoadMap_FullMethodName           = "/bpfmap.v1.MapService/LoadMap"
+	MapService_ClearMap_FullMethodName          = "/bpfmap.v1.MapService/ClearMap"
+	MapService_PushElements_FullMethodName      = "/bpfmap.v1.MapService/PushElements"
+	MapService_PopElements_FullMethodName       = "/bpfmap.v1.MapService/PopElements"
+	MapService_PeekElement_FullMethodName       = "/bpfmap.v1.MapService/PeekElement"
+	MapService_ReadRecords_FullMethodName       = "/bpfmap.v1.MapService/ReadRecords"
+	MapService_WriteRecords_FullMethodName      = "/bpfmap.v1.MapService/WriteRecords"
+	MapService_ReadMemory_FullMethodName        = "/bpfmap.v1.MapService/ReadMemory"
+	MapService_WriteMemory_FullMethodName       = "/bpfmap.v1.MapService/WriteMemory"
+	MapService_GetMapSchema_FullMethodName      = "/bpfmap.v1.MapService/GetMapSchema"
+	MapService_Watch_FullMethodName             = "/bpfmap.v1.MapService/Watch"
 )
 
 // MapServiceClient is the client API for MapService service.
@@ -69,6 +70,10 @@ type MapServiceClient interface {
 	// Counts the elements of a map on the host, without sending them. For maps
 	// with keys only.
 	CountElements(ctx context.Context, in *CountElementsRequest, opts ...grpc.CallOption) (*CountElementsResponse, error)
+	// Folds numbers of all elements into one answer, on the host, without sending them: their
+	// sum, least and greatest, how they are spread, and the keys that have most. Reads as
+	// DumpMap does, off the daemon's main thread. For maps with keys only.
+	AggregateElements(ctx context.Context, in *AggregateElementsRequest, opts ...grpc.CallOption) (*AggregateElementsResponse, error)
 	// Creates a map. A map lives only as long as something refers to it, so a hold
 	// or a pin (or both) must be asked for. Either everything asked for is done or
 	// nothing is: on any error the new map is dropped whole.
@@ -239,6 +244,16 @@ func (c *mapServiceClient) CountElements(ctx context.Context, in *CountElementsR
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CountElementsResponse)
 	err := c.cc.Invoke(ctx, MapService_CountElements_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *mapServiceClient) AggregateElements(ctx context.Context, in *AggregateElementsRequest, opts ...grpc.CallOption) (*AggregateElementsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AggregateElementsResponse)
+	err := c.cc.Invoke(ctx, MapService_AggregateElements_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -551,6 +566,10 @@ type MapServiceServer interface {
 	// Counts the elements of a map on the host, without sending them. For maps
 	// with keys only.
 	CountElements(context.Context, *CountElementsRequest) (*CountElementsResponse, error)
+	// Folds numbers of all elements into one answer, on the host, without sending them: their
+	// sum, least and greatest, how they are spread, and the keys that have most. Reads as
+	// DumpMap does, off the daemon's main thread. For maps with keys only.
+	AggregateElements(context.Context, *AggregateElementsRequest) (*AggregateElementsResponse, error)
 	// Creates a map. A map lives only as long as something refers to it, so a hold
 	// or a pin (or both) must be asked for. Either everything asked for is done or
 	// nothing is: on any error the new map is dropped whole.
@@ -706,6 +725,9 @@ func (UnimplementedMapServiceServer) GetMap(context.Context, *GetMapRequest) (*G
 func (UnimplementedMapServiceServer) CountElements(context.Context, *CountElementsRequest) (*CountElementsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CountElements not implemented")
 }
+func (UnimplementedMapServiceServer) AggregateElements(context.Context, *AggregateElementsRequest) (*AggregateElementsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method AggregateElements not implemented")
+}
 func (UnimplementedMapServiceServer) CreateMap(context.Context, *CreateMapRequest) (*CreateMapResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CreateMap not implemented")
 }
@@ -852,6 +874,24 @@ func _MapService_CountElements_Handler(srv interface{}, ctx context.Context, dec
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(MapServiceServer).CountElements(ctx, req.(*CountElementsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _MapService_AggregateElements_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AggregateElementsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MapServiceServer).AggregateElements(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MapService_AggregateElements_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MapServiceServer).AggregateElements(ctx, req.(*AggregateElementsRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -1270,6 +1310,10 @@ var MapService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "CountElements",
 			Handler:    _MapService_CountElements_Handler,
+		},
+		{
+			MethodName: "AggregateElements",
+			Handler:    _MapService_AggregateElements_Handler,
 		},
 		{
 			MethodName: "CreateMap",

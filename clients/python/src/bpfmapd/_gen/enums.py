@@ -19,6 +19,7 @@ __all__ = [
     "LossReason",
     "MapOperation",
     "MapType",
+    "NumberType",
     "OnError",
     "OnRecreate",
     "Projection",
@@ -34,6 +35,29 @@ __all__ = [
     "WatchStart",
     "WriterKind",
 ]
+
+
+class NumberType(OpenEnum):
+    """Types of whole numbers."""
+
+    UNSPECIFIED = 0
+    """No type: never valid in a request."""
+    U8 = 1
+    """1 byte, unsigned."""
+    U16 = 2
+    """2 bytes, unsigned."""
+    U32 = 3
+    """4 bytes, unsigned."""
+    U64 = 4
+    """8 bytes, unsigned."""
+    I8 = 5
+    """1 byte, signed."""
+    I16 = 6
+    """2 bytes, signed."""
+    I32 = 7
+    """4 bytes, signed."""
+    I64 = 8
+    """8 bytes, signed."""
 
 
 class Availability(OpenEnum):

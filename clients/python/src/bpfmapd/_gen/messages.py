@@ -1,5 +1,6 @@
 """Generated from proto/ by scripts/generate.py: all messages of the contract."""
 
+from bpfmapd._gen.bpfmap.v1.aggregate_pb2 import *  # noqa: F403
 from bpfmapd._gen.bpfmap.v1.capability_pb2 import *  # noqa: F403
 from bpfmapd._gen.bpfmap.v1.element_pb2 import *  # noqa: F403
 from bpfmapd._gen.bpfmap.v1.error_pb2 import *  # noqa: F403

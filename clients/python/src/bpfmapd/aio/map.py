@@ -36,6 +36,7 @@ from bpfmapd._messages import Seconds
 from bpfmapd._records import DEFAULT_CHUNK_BYTES as RECORD_CHUNK_BYTES
 from bpfmapd._records import RecordPacker, RecordsReader, records_request, write_start
 from bpfmapd._watch import WatchOptions, WatchState
+from bpfmapd.aggregates import Aggregate, Number, Top
 from bpfmapd.aio.dump import Dump
 from bpfmapd.aio.records import RecordsRun, RecordStream
 from bpfmapd.aio.requests import RequestCall, Source
@@ -137,6 +138,19 @@ class Map(Handle[K, V], Generic[K, V]):
     ) -> Count:
         """Counts the elements on the host, all or those that a filter chooses."""
         return await self._unary((await self._elements()).count(filter), timeout)
+
+    async def aggregate(
+        self,
+        fields: Iterable[Union[Number, str]],
+        *,
+        filter: Optional[Filter[K]] = None,
+        top: Optional[Top] = None,
+        timeout: Optional[float] = None,
+    ) -> Aggregate[K]:
+        """Folds numbers of all elements on the host, without sending them: their sum, least and
+        greatest, how they are spread, and the keys that have most. `fields` are paths such as
+        "value.bytes", or Numbers. Sums do not wrap around."""
+        return await self._unary((await self._elements()).aggregate(fields, filter, top), timeout)
 
     # Single elements
 

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from bpfmapd._gen.bpfmap.v1 import aggregate_pb2 as bpfmapd_dot___gen_dot_bpfmap_dot_v1_dot_aggregate__pb2
 from bpfmapd._gen.bpfmap.v1 import map_service_pb2 as bpfmapd_dot___gen_dot_bpfmap_dot_v1_dot_map__service__pb2
 from bpfmapd._gen.bpfmap.v1 import record_pb2 as bpfmapd_dot___gen_dot_bpfmap_dot_v1_dot_record__pb2
 from bpfmapd._gen.bpfmap.v1 import schema_pb2 as bpfmapd_dot___gen_dot_bpfmap_dot_v1_dot_schema__pb2
@@ -58,6 +59,11 @@ class MapServiceStub(object):
                 '/bpfmap.v1.MapService/CountElements',
                 request_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_v1_dot_map__service__pb2.CountElementsRequest.SerializeToString,
                 response_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_v1_dot_map__service__pb2.CountElementsResponse.FromString,
+                _registered_method=True)
+        self.AggregateElements = channel.unary_unary(
+                '/bpfmap.v1.MapService/AggregateElements',
+                request_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_v1_dot_aggregate__pb2.AggregateElementsRequest.SerializeToString,
+                response_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_v1_dot_aggregate__pb2.AggregateElementsResponse.FromString,
                 _registered_method=True)
         self.CreateMap = channel.unary_unary(
                 '/bpfmap.v1.MapService/CreateMap',
@@ -214,6 +220,15 @@ class MapServiceServicer(object):
     def CountElements(self, request, context):
         """Counts the elements of a map on the host, without sending them. For maps
         with keys only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AggregateElements(self, request, context):
+        """Folds numbers of all elements into one answer, on the host, without sending them: their
+        sum, least and greatest, how they are spread, and the keys that have most. Reads as
+        DumpMap does, off the daemon's main thread. For maps with keys only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -498,6 +513,11 @@ def add_MapServiceServicer_to_server(servicer, server):
                     request_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_v1_dot_map__service__pb2.CountElementsRequest.FromString,
                     response_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_v1_dot_map__service__pb2.CountElementsResponse.SerializeToString,
             ),
+            'AggregateElements': grpc.unary_unary_rpc_method_handler(
+                    servicer.AggregateElements,
+                    request_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_v1_dot_aggregate__pb2.AggregateElementsRequest.FromString,
+                    response_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_v1_dot_aggregate__pb2.AggregateElementsResponse.SerializeToString,
+            ),
             'CreateMap': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateMap,
                     request_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_v1_dot_map__service__pb2.CreateMapRequest.FromString,
@@ -712,6 +732,33 @@ class MapService(object):
             '/bpfmap.v1.MapService/CountElements',
             bpfmapd_dot___gen_dot_bpfmap_dot_v1_dot_map__service__pb2.CountElementsRequest.SerializeToString,
             bpfmapd_dot___gen_dot_bpfmap_dot_v1_dot_map__service__pb2.CountElementsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AggregateElements(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bpfmap.v1.MapService/AggregateElements',
+            bpfmapd_dot___gen_dot_bpfmap_dot_v1_dot_aggregate__pb2.AggregateElementsRequest.SerializeToString,
+            bpfmapd_dot___gen_dot_bpfmap_dot_v1_dot_aggregate__pb2.AggregateElementsResponse.FromString,
             options,
             channel_credentials,
             insecure,

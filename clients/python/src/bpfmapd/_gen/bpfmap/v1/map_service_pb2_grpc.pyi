@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from bpfmapd._gen.bpfmap.v1 import aggregate_pb2 as _aggregate_pb2
 from bpfmapd._gen.bpfmap.v1 import map_service_pb2 as _map_service_pb2
 from bpfmapd._gen.bpfmap.v1 import record_pb2 as _record_pb2
 from bpfmapd._gen.bpfmap.v1 import schema_pb2 as _schema_pb2
@@ -52,6 +53,11 @@ class MapServiceStub:
     CountElements: _grpc.UnaryUnaryMultiCallable[_map_service_pb2.CountElementsRequest, _map_service_pb2.CountElementsResponse]
     """Counts the elements of a map on the host, without sending them. For maps
     with keys only.
+    """
+    AggregateElements: _grpc.UnaryUnaryMultiCallable[_aggregate_pb2.AggregateElementsRequest, _aggregate_pb2.AggregateElementsResponse]
+    """Folds numbers of all elements into one answer, on the host, without sending them: their
+    sum, least and greatest, how they are spread, and the keys that have most. Reads as
+    DumpMap does, off the daemon's main thread. For maps with keys only.
     """
     CreateMap: _grpc.UnaryUnaryMultiCallable[_map_service_pb2.CreateMapRequest, _map_service_pb2.CreateMapResponse]
     """Creates a map. A map lives only as long as something refers to it, so a hold
@@ -234,6 +240,11 @@ class MapServiceAsyncStub(MapServiceStub):
     CountElements: _aio.UnaryUnaryMultiCallable[_map_service_pb2.CountElementsRequest, _map_service_pb2.CountElementsResponse]  # type: ignore[assignment]
     """Counts the elements of a map on the host, without sending them. For maps
     with keys only.
+    """
+    AggregateElements: _aio.UnaryUnaryMultiCallable[_aggregate_pb2.AggregateElementsRequest, _aggregate_pb2.AggregateElementsResponse]  # type: ignore[assignment]
+    """Folds numbers of all elements into one answer, on the host, without sending them: their
+    sum, least and greatest, how they are spread, and the keys that have most. Reads as
+    DumpMap does, off the daemon's main thread. For maps with keys only.
     """
     CreateMap: _aio.UnaryUnaryMultiCallable[_map_service_pb2.CreateMapRequest, _map_service_pb2.CreateMapResponse]  # type: ignore[assignment]
     """Creates a map. A map lives only as long as something refers to it, so a hold
@@ -431,6 +442,17 @@ class MapServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_map_service_pb2.CountElementsResponse, _abc.Awaitable[_map_service_pb2.CountElementsResponse]]:
         """Counts the elements of a map on the host, without sending them. For maps
         with keys only.
+        """
+
+    @_abc_1.abstractmethod
+    def AggregateElements(
+        self,
+        request: _aggregate_pb2.AggregateElementsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_aggregate_pb2.AggregateElementsResponse, _abc.Awaitable[_aggregate_pb2.AggregateElementsResponse]]:
+        """Folds numbers of all elements into one answer, on the host, without sending them: their
+        sum, least and greatest, how they are spread, and the keys that have most. Reads as
+        DumpMap does, off the daemon's main thread. For maps with keys only.
         """
 
     @_abc_1.abstractmethod
