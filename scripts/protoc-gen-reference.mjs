@@ -6,11 +6,11 @@
 import { getOption, hasOption, ScalarType, toJson } from "@bufbuild/protobuf";
 import { createEcmaScriptPlugin, getComments, runNodeJs } from "@bufbuild/protoplugin";
 
-const INTRODUCTION = `# bpfmap.v1
+const INTRODUCTION = `# bpfmap.v1 and bpfmap.fleet.v1
 
-<!-- Generated from proto/bpfmap/v1 (make generate): change the comments there. -->
+<!-- Generated from proto/bpfmap (make generate): change the comments there. -->
 
-The contract of bpfmapd. "Rule" is what a request is refused by, with INVALID_ARGUMENT, before
+The contract of bpfmapd: of one host, and of a fleet of hosts. "Rule" is what a request is refused by, with INVALID_ARGUMENT, before
 anything is done: protovalidate's names, as they stand in the proto files.
 `;
 

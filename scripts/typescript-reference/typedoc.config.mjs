@@ -6,12 +6,17 @@ import { readdirSync, readFileSync } from "node:fs";
 import { OptionDefaults } from "typedoc";
 
 const client = new URL("../../clients/typescript/", import.meta.url);
-const generated = new URL("src/gen/bpfmap/v1/", client);
+const generated = ["src/gen/bpfmap/v1/", "src/gen/bpfmap/fleet/v1/"].map(
+  (folder) => new URL(folder, client),
+);
 
 /** What is generated from the contract, and where proto.md describes each. */
 function contractLinks() {
-  const names = readdirSync(generated).flatMap((file) => {
-    const source = readFileSync(new URL(file, generated), "utf8");
+  const files = generated.flatMap((folder) =>
+    readdirSync(folder).map((file) => new URL(file, folder)),
+  );
+  const names = files.flatMap((file) => {
+    const source = readFileSync(file, "utf8");
     return [...source.matchAll(/^export (?:type|enum|const) (\w+)/gm)].map(([, name]) => name);
   });
   const heading = (name) => name.replace(/Schema$/, "").toLowerCase();

@@ -1,17 +1,19 @@
 import type { MapHost, MapRef } from "../maps/index.js";
 import { type Admission, CallAccess, CallRecord, rulesThatGive } from "./call-access.js";
-import { anonymous, denied } from "./denial.js";
+import { anonymous, denied, roleDenied } from "./denial.js";
 import { type AccessExplanation, explainAccess } from "./explain-access.js";
 import type { BearerTokens } from "./identity/bearer-tokens.js";
 import { isAnonymous, type Principal } from "./identity/principal.js";
 import { withToken } from "./identity/token-bearer.js";
 import { PinLookup } from "./pin-lookup.js";
+import type { FleetRole } from "./policy/fleet-role.js";
 import { type Grants, type Policy, UNLIMITED_GRANTS } from "./policy/policy.js";
 import type { Verb } from "./verb.js";
 import type { FileSource } from "./watched-file.js";
 
 export interface AccessControlOptions {
-  readonly host: MapHost;
+  /** Absent where there are no maps, so that none is ever asked about. */
+  readonly host?: MapHost | undefined;
   /** Absent where everybody who can connect may do everything. */
   readonly policy?: FileSource<Policy> | undefined;
   /** Absent where bearer tokens prove nothing. */
@@ -20,10 +22,10 @@ export interface AccessControlOptions {
 
 /** Decides who may call what, and which map, and keeps to it while calls last. */
 export class AccessControl {
-  readonly #host: MapHost;
+  readonly #host: MapHost | undefined;
   readonly #policy: FileSource<Policy> | undefined;
   readonly #tokens: BearerTokens | undefined;
-  readonly #pins: PinLookup;
+  readonly #pins: PinLookup | undefined;
   readonly #calls = new Set<CallRecord>();
   #grants = new WeakMap<Principal, Grants>();
 
@@ -31,7 +33,7 @@ export class AccessControl {
     this.#host = host;
     this.#policy = policy;
     this.#tokens = tokens;
-    this.#pins = new PinLookup(host);
+    this.#pins = host && new PinLookup(host);
     policy?.onChange(() => void this.#recheck());
   }
 
@@ -50,9 +52,13 @@ export class AccessControl {
     return connection;
   }
 
-  /** Lets a call in; {@link ended} must follow. Throws ACCESS_DENIED where no map could be meant. */
-  begin(who: Principal, rpc: string, verbs: readonly Verb[]): CallAccess {
+  /**
+   * Lets a call in; {@link ended} must follow. Throws ACCESS_DENIED where no map could be meant,
+   * or RELAY_NOT_TRUSTED and ACCESS_DENIED where the caller lacks the role.
+   */
+  begin(who: Principal, rpc: string, verbs: readonly Verb[], role?: FleetRole): CallAccess {
     const grants = this.grantsOf(who);
+    if (role !== undefined && !grants.roles.has(role)) throw roleDenied(who, grants, role);
     const missing = verbs.find((verb) => grants.rulesFor(verb).length === 0);
     if (missing !== undefined) throw denied(who, grants, { verb: missing });
     if (!grants.isKnown) throw denied(who, grants, {});
@@ -76,6 +82,20 @@ export class AccessControl {
     return grants;
   }
 
+  /** Calls back after each change of the policy. */
+  onPolicyChange(listener: () => void): void {
+    this.#policy?.onChange(() => {
+      this.#grants = new WeakMap();
+      listener();
+    });
+  }
+
+  /** Throws RELAY_NOT_TRUSTED or ACCESS_DENIED unless one has a role in the fleet. */
+  requireRole(who: Principal, role: FleetRole): void {
+    const grants = this.grantsOf(who);
+    if (!grants.roles.has(role)) throw roleDenied(who, grants, role);
+  }
+
   /** Whether a policy decides. */
   get enforced(): boolean {
     return this.#policy !== undefined;
@@ -83,12 +103,12 @@ export class AccessControl {
 
   /** Decides as for a call, and does nothing. */
   explain(who: Principal, verb: Verb, ref: MapRef | undefined): Promise<AccessExplanation> {
-    return explainAccess(this, this.#host, who, verb, ref);
+    return explainAccess(this, this.#hostOfMaps, who, verb, ref);
   }
 
   /** Names of the holds on a map. */
   holdsOf(mapId: number): string[] {
-    return this.#host.holds.holdsOf(mapId).map(({ name }) => name);
+    return this.#hostOfMaps.holds.holdsOf(mapId).map(({ name }) => name);
   }
 
   /** The rules that let a caller use a map so. Throws ACCESS_DENIED where there are none. */
@@ -102,7 +122,9 @@ export class AccessControl {
       // Pins that the request does not name cost a walk, so that they are looked for last.
       if (!verbs.some((verb) => this.grantsOf(who).looksAtPins(verb))) throw denial;
     }
-    const recent = this.#pins.recent(id);
+    const pins = this.#pins;
+    if (!pins) throw new Error("there are no maps to be asked about");
+    const recent = pins.recent(id);
     if (recent) {
       try {
         return rulesWith(recent);
@@ -110,7 +132,12 @@ export class AccessControl {
         // It may have been pinned since.
       }
     }
-    return rulesWith(await this.#pins.current(id));
+    return rulesWith(await pins.current(id));
+  }
+
+  get #hostOfMaps(): MapHost {
+    if (!this.#host) throw new Error("there are no maps to be asked about");
+    return this.#host;
   }
 
   /** Ends the calls in progress that the new policy does not allow. */

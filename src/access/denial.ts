@@ -1,5 +1,6 @@
 import { describeRef, MapError, type MapRef } from "../maps/index.js";
 import type { Principal } from "./identity/principal.js";
+import type { FleetRole } from "./policy/fleet-role.js";
 import type { Grants } from "./policy/policy.js";
 import type { Verb } from "./verb.js";
 
@@ -52,6 +53,21 @@ export function denied(who: Principal, grants: Grants, { verb, map, selector }: 
     const identities = grants.identities.join(", ");
     return `no rule gives it; one with identities: [${identities}], verbs: [${verb}], maps: ${selector ?? "all"} would`;
   }
+}
+
+/** PERMISSION_DENIED: the policy does not let one be a host or a relay. */
+export function roleDenied(who: Principal, grants: Grants, role: FleetRole): MapError {
+  const identities = grants.identities.join(", ");
+  const why =
+    identities === ""
+      ? `no identity of the policy matches it; one with ${proofOf(who)} would, if fleet.${role}s has it`
+      : `none of its identities (${identities}) is among fleet.${role}s`;
+  const may = role === "relay" ? "speak for others" : "register as a host";
+  return new MapError(
+    role === "relay" ? "RELAY_NOT_TRUSTED" : "ACCESS_DENIED",
+    `${who.name} may not ${may}: ${why}`,
+    { metadata: { caller: who.name, identities: grants.identities.join(",") } },
+  );
 }
 
 function proofOf({ unix, sans, claims }: Principal): string {

@@ -26,7 +26,7 @@ export interface Access {
  */
 export function openAccess(
   settings: Config["access"],
-  host: MapHost,
+  host: MapHost | undefined,
   isAudited: boolean,
   log: Logger,
 ): Access {

@@ -7,6 +7,7 @@ import { flagOf, type SettingName, settingNames } from "./setting-names.js";
 /** What the command line asks for. */
 export interface Commands {
   serve(flags: Flags): Promise<void>;
+  relay(flags: Flags): Promise<void>;
   checkConfig(flags: Flags): void;
   showConfig(flags: Flags): void;
 }
@@ -34,6 +35,12 @@ export function commandLine(commands: Commands, version: string): Command {
     .description("serve until SIGTERM or SIGINT (the default command)")
     .action(() => commands.serve(readFlags(serve)));
   withSettings(serve);
+
+  const relay = program
+    .command("relay")
+    .description("be a relay of a fleet until SIGTERM or SIGINT: serve controllers and hosts")
+    .action(() => commands.relay(readFlags(relay)));
+  withSettings(relay);
 
   const config = program
     .command("config")

@@ -7,6 +7,8 @@ import { type Access, openAccess } from "./access.js";
 import { openAudit } from "./audit.js";
 import type { Config } from "./config.js";
 import { ExitCode, StartError } from "./exit-code.js";
+import { type JoinedFleet, joinFleet } from "./fleet-host.js";
+import { type OpenRelay, openRelay } from "./fleet-relay.js";
 import { Listeners } from "./listeners.js";
 import { announcer } from "./logger.js";
 import { Observation } from "./observation.js";
@@ -22,6 +24,9 @@ interface DaemonParts {
   readonly observation: Observation;
   readonly access: Access;
   readonly audit: AuditOptions | undefined;
+  /** The fleet's relay in this process, if there is one. */
+  readonly opened: OpenRelay | undefined;
+  readonly joined: JoinedFleet | undefined;
 }
 
 /** A daemon that serves. */
@@ -48,10 +53,10 @@ export class Daemon {
       const audit = openAudit(config.audit, version, log);
       const access = openAccess(config.access, host, audit !== undefined, log);
       const observers = observation.calls;
+      const opened = config.fleet.enabled ? await openRelay(config, log) : undefined;
       const rpc = new RpcServer({
-        host,
-        hub,
-        records,
+        maps: { host, hub, records },
+        relay: opened?.relay,
         version,
         maxMessageBytes,
         handshakeTimeoutMs: config.limits.handshake_timeout_ms,
@@ -61,8 +66,11 @@ export class Daemon {
         audit,
         observers,
       });
-      const metrics = await observation.serve(host, hub, log);
+      const metrics = await observation.serve({ host, hub }, log);
       listeners.serve((socket, peerOf) => rpc.accept(socket, peerOf));
+      const { control } = access;
+      const parts = { host, rpc, control, relay: opened?.relay, version, log };
+      const joined = joinFleet(config, parts);
       announcer(log).info(
         {
           ...{ version, listen: listeners.addresses, metrics },
@@ -70,7 +78,9 @@ export class Daemon {
         },
         "serving",
       );
-      return new Daemon(config, { listeners, host, hub, records, rpc, observation, access, audit });
+      return new Daemon(config, {
+        ...{ listeners, host, hub, records, rpc, observation, access, audit, opened, joined },
+      });
     } catch (error) {
       listeners.close();
       throw error;
@@ -85,8 +95,13 @@ export class Daemon {
   /** Stops in order: no new connections, no calls, then the maps. */
   async stop(): Promise<void> {
     const { listeners, rpc, observation, hub, records, host, access, audit } = this.#parts;
+    const { opened, joined } = this.#parts;
+    const graceMs = this.#config.shutdown_grace_ms;
     listeners.close();
-    await rpc.shutdown(this.#config.shutdown_grace_ms);
+    await opened?.relay.goodbye(graceMs);
+    await rpc.shutdown(graceMs);
+    await joined?.stop();
+    await opened?.close();
     access.close();
     await audit?.log.close();
     await observation.close();

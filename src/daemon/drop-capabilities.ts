@@ -8,7 +8,7 @@ import {
 import type { Config } from "./config.js";
 import { ExitCode, StartError } from "./exit-code.js";
 import { inheritedSockets } from "./inherited-sockets.js";
-import { capabilitiesToKeep } from "./needed-capabilities.js";
+import { capabilitiesToKeep, type Role } from "./needed-capabilities.js";
 
 const STDIO = [0, 1, 2];
 
@@ -18,8 +18,8 @@ const STDIO = [0, 1, 2];
  * back: the pid stays, and so does what a service manager handed over. Throws a
  * StartError where that cannot be done.
  */
-export function dropCapabilities(config: Config): void {
-  const keep = capabilitiesToKeep(config);
+export function dropCapabilities(config: Config, role: Role): void {
+  const keep = capabilitiesToKeep(config, role);
   if (keep === undefined || !hasMoreThan(keep)) return;
   // Limits outlive the restart; CAP_SYS_RESOURCE, which raises them, does not.
   if (effectiveCapabilities().has("CAP_SYS_RESOURCE")) raiseMemlockIfCharged();

@@ -5,13 +5,22 @@ import { type Config, makeConfig, printConfig } from "./config.js";
 import { CONFIG_VARIABLE, readEnvironment, unknownVariables } from "./config-environment.js";
 import { readConfigFile } from "./config-file.js";
 import { ExitCode, StartError } from "./exit-code.js";
+import type { Role } from "./needed-capabilities.js";
+import type { SettingLayer } from "./setting-layer.js";
 import { daemonVersion } from "./version.js";
 
 const version = daemonVersion();
 
+/** Beside a daemon that serves maps on the same machine. */
+const RELAY_DEFAULTS: SettingLayer = {
+  values: { listen: { unix: { path: "/run/bpfmapd/relay.sock" } } },
+  sourceOf: () => "the defaults of a relay",
+};
+
 const program = commandLine(
   {
-    serve: (flags) => serve(readConfig(flags)),
+    serve: (flags) => run("serve", readConfig(flags)),
+    relay: (flags) => run("relay", readConfig(flags, RELAY_DEFAULTS)),
     checkConfig: (flags) => {
       readConfig(flags);
       console.log("The configuration is valid.");
@@ -22,20 +31,20 @@ const program = commandLine(
 );
 program.parseAsync().catch(failStart);
 
-/** The file, then the environment over it, then the flags over both. */
-function readConfig({ configFile, settings }: Flags): Config {
+/** The defaults, then the file over them, then the environment, then the flags over all. */
+function readConfig({ configFile, settings }: Flags, ...defaults: SettingLayer[]): Config {
   const file = configFile ?? process.env[CONFIG_VARIABLE];
   const layers = file === undefined || file === "" ? [] : [readConfigFile(file)];
-  return makeConfig([...layers, readEnvironment(process.env), settings]);
+  return makeConfig([...defaults, ...layers, readEnvironment(process.env), settings]);
 }
 
-async function serve(config: Config): Promise<void> {
+async function run(role: Role, config: Config): Promise<void> {
   // Only here: what looks at the configuration needs neither bpf(2) nor gRPC, and what
   // starts itself anew should have loaded little before.
   const { dropCapabilities } = await import("./drop-capabilities.js");
-  dropCapabilities(config);
-  const [{ Daemon }, { createLogger }, { ServiceManager }] = await Promise.all([
-    import("./daemon.js"),
+  dropCapabilities(config, role);
+  const [start, { createLogger }, { ServiceManager }] = await Promise.all([
+    starterOf(role),
     import("./logger.js"),
     import("./service-manager.js"),
   ]);
@@ -46,7 +55,7 @@ async function serve(config: Config): Promise<void> {
   }
   // Already now: who sees it serve may tell it to stop at once.
   const toldToStop = nextSignal();
-  const daemon = await Daemon.start(config, version, log);
+  const daemon = await start(config, version, log);
   if (config.audit.file !== undefined) process.on("SIGHUP", () => daemon.reopen());
   const manager = new ServiceManager(log);
   manager.ready();
@@ -58,6 +67,16 @@ async function serve(config: Config): Promise<void> {
   await daemon.stop();
   log.info("stopped");
   process.exit(ExitCode.STOPPED);
+}
+
+/** How the program is started in a role, with what that needs and nothing else. */
+async function starterOf(role: Role) {
+  if (role === "serve") {
+    const { Daemon } = await import("./daemon.js");
+    return Daemon.start;
+  }
+  const { RelayDaemon } = await import("./relay-daemon.js");
+  return RelayDaemon.start;
 }
 
 function nextSignal(): Promise<NodeJS.Signals> {

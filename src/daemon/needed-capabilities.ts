@@ -15,18 +15,25 @@ const FOR_MAPS: readonly Capability[] = [
 
 const FIRST_UNPRIVILEGED_PORT = 1024;
 
+/** What the program is run as. */
+export type Role = "serve" | "relay";
+
 /** The capabilities that a daemon with these settings keeps; undefined for all. */
-export function capabilitiesToKeep(config: Config): ReadonlySet<Capability> | undefined {
+export function capabilitiesToKeep(
+  config: Config,
+  role: Role = "serve",
+): ReadonlySet<Capability> | undefined {
   const kept = new Set<Capability>();
   for (const word of config.capabilities) {
     if (word === "all") return undefined;
-    for (const name of word === "needed" ? neededCapabilities(config) : [word]) kept.add(name);
+    for (const name of word === "needed" ? neededCapabilities(config, role) : [word])
+      kept.add(name);
   }
   return kept;
 }
 
-function neededCapabilities({ listen }: Config): Capability[] {
-  const needed = [...FOR_MAPS];
+function neededCapabilities({ listen }: Config, role: Role): Capability[] {
+  const needed = role === "serve" ? [...FOR_MAPS] : [];
   if (listen.unix.group !== undefined) needed.push("CAP_CHOWN");
   const ports = listen.tcp.map(({ address }) => parseTcpAddress(address)?.port ?? 0);
   if (ports.some((port) => port > 0 && port < FIRST_UNPRIVILEGED_PORT)) {

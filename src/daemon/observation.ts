@@ -1,9 +1,8 @@
 import type { Logger } from "pino";
-import type { MapHost } from "../maps/index.js";
 import type { CallObserver } from "../rpc/index.js";
-import type { WatchHub, WatchObserver } from "../watch/index.js";
+import type { WatchObserver } from "../watch/index.js";
 import type { Config } from "./config.js";
-import type { Metrics } from "./metrics/metrics.js";
+import type { MeasuredMaps, Metrics } from "./metrics/metrics.js";
 import type { Tracing } from "./tracing/tracing.js";
 
 /**
@@ -41,10 +40,10 @@ export class Observation {
   }
 
   /** Serves the metrics; answers where, and undefined where there are none. */
-  async serve(host: MapHost, hub: WatchHub, log: Logger): Promise<string | undefined> {
+  async serve(maps: MeasuredMaps | undefined, log: Logger): Promise<string | undefined> {
     const { listen } = this.#config.metrics;
     if (listen === undefined) return undefined;
-    return this.#metrics?.serve(listen, this.#config, host, hub, log);
+    return this.#metrics?.serve(listen, this.#config, maps, log);
   }
 
   /** Serves no more, and sends the last spans. Before the maps are closed, which metrics are read from. */

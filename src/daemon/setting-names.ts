@@ -221,6 +221,103 @@ export const settingNames: readonly SettingName[] = [
     form: "list",
   },
   {
+    path: ["fleet", "enabled"],
+    flag: "--fleet [true|false]",
+    help: "be a fleet of one: host, relay and store in one process",
+  },
+  {
+    path: ["fleet", "join"],
+    flag: "--join <relay>",
+    help: "dial this relay, host:port or unix:/path; may be given again",
+    form: "list",
+  },
+  { path: ["fleet", "host_id"], flag: "--host-id <id>", help: "this host's id in the fleet" },
+  {
+    path: ["fleet", "labels"],
+    flag: "--label <key=value>",
+    help: "a label of this host; may be given again",
+    form: "list",
+  },
+  { path: ["fleet", "relay_id"], flag: "--relay-id <id>", help: "this relay's id in the fleet" },
+  {
+    path: ["fleet", "advertise"],
+    flag: "--advertise <address>",
+    help: "where other relays reach this one, host:port",
+  },
+  {
+    path: ["fleet", "tls", "ca"],
+    flag: "--fleet-ca <file>",
+    help: "certificates that relays' must be signed by, PEM",
+  },
+  {
+    path: ["fleet", "tls", "cert"],
+    flag: "--fleet-cert <file>",
+    help: "certificate chain to dial relays with, PEM",
+  },
+  {
+    path: ["fleet", "tls", "key"],
+    flag: "--fleet-key <file>",
+    help: "its private key, PEM",
+  },
+  {
+    path: ["fleet", "tls", "crl"],
+    flag: "--fleet-crl <file>",
+    help: "revoked certificates of relays, PEM",
+  },
+  {
+    path: ["fleet", "tls", "min_version"],
+    flag: "--fleet-tls-min-version <version>",
+    help: "TLSv1.2 or TLSv1.3",
+  },
+  {
+    path: ["fleet", "store", "directory"],
+    flag: "--store-directory <directory>",
+    help: "directory of the embedded store",
+  },
+  {
+    path: ["fleet", "store", "etcd", "endpoints"],
+    flag: "--etcd <url>",
+    help: "keep the fleet in this etcd, http(s)://host:port; may be given again",
+    form: "list",
+  },
+  {
+    path: ["fleet", "store", "etcd", "prefix"],
+    flag: "--etcd-prefix <prefix>",
+    help: "what all of the fleet's keys begin with in etcd",
+  },
+  { path: ["fleet", "store", "etcd", "ca"], flag: "--etcd-ca <file>", help: "etcd's CA, PEM" },
+  {
+    path: ["fleet", "store", "etcd", "cert"],
+    flag: "--etcd-cert <file>",
+    help: "certificate for etcd, PEM",
+  },
+  {
+    path: ["fleet", "store", "etcd", "key"],
+    flag: "--etcd-key <file>",
+    help: "its private key, PEM",
+  },
+  { path: ["fleet", "store", "etcd", "user"], flag: "--etcd-user <name>", help: "etcd's user" },
+  {
+    path: ["fleet", "store", "etcd", "password_file"],
+    flag: "--etcd-password-file <file>",
+    help: "file with that user's password",
+  },
+  {
+    path: ["fleet", "heartbeat_ms"],
+    flag: "--fleet-heartbeat-ms <number>",
+    help: "how often hosts give their relay a sign of life, in milliseconds",
+  },
+  {
+    path: ["fleet", "lease_s"],
+    flag: "--fleet-lease-s <number>",
+    help: "seconds after which a relay that is gone is taken for gone",
+  },
+  {
+    path: ["fleet", "forget_after_s"],
+    flag: "--fleet-forget-after-s <number>",
+    help: "seconds after which a host without a session is forgotten",
+  },
+  {
     path: ["shutdown_grace_ms"],
     flag: "--shutdown-grace-ms <number>",
     help: "milliseconds that calls have to end when the daemon stops",

@@ -1,71 +1,22 @@
 import { availableParallelism } from "node:os";
-import { isAbsolute, normalize } from "node:path";
 import { z } from "zod";
 import type { Capability } from "../kernel/index.js";
+import { fleetSettings } from "./fleet-settings.js";
+import {
+  absolutePath,
+  byteSize,
+  DAY_MS,
+  fileMode,
+  GIB,
+  KIB,
+  MIB,
+  oneOf,
+  quote,
+  socketPath,
+  truth,
+  wholeNumber,
+} from "./setting-forms.js";
 import { isLoopback, parseTcpAddress } from "./tcp-address.js";
-
-const KIB = 1024;
-const MIB = 1024 * KIB;
-const GIB = 1024 * MIB;
-const UNITS: Readonly<Record<string, number>> = { "": 1, KiB: KIB, MiB: MIB, GiB: GIB };
-const DAY_MS = 86_400_000;
-
-const absolutePath = z
-  .string()
-  .refine((path) => isAbsolute(path) && normalize(path) === path && !path.includes("\0"), {
-    error: (issue) => `must be an absolute path without "." and "..", not ${quote(issue.input)}`,
-  });
-
-/** Kernels take paths of unix sockets up to 107 bytes (sun_path). */
-const socketPath = absolutePath.refine((path) => Buffer.byteLength(path) <= 107, {
-  error: "is longer than the 107 bytes that the kernel allows for a unix socket",
-});
-
-// Variables and flags are text, so numbers and truth values are taken as text too.
-
-/** A file mode. People mean octal digits, and YAML reads unquoted ones as a decimal number. */
-const fileMode = parsed("three octal digits such as 0750", (text) =>
-  /^0?[0-7]{3}$/.test(text) ? Number.parseInt(text, 8) : undefined,
-);
-
-/** A number of bytes, or one with a unit: 1048576, "512KiB", "16MiB", "1GiB". */
-function byteSize(min: number, max: number) {
-  const wanted = `a size from ${tellSize(min)} to ${tellSize(max)}, such as 16MiB`;
-  return parsed(wanted, (text) => {
-    const [, amount, unit] = /^(\d+) ?(|KiB|MiB|GiB)$/.exec(text) ?? [];
-    const bytes = Number(amount) * (UNITS[unit ?? ""] ?? Number.NaN);
-    return bytes >= min && bytes <= max ? bytes : undefined;
-  });
-}
-
-function wholeNumber(min: number, max: number) {
-  return parsed(`a whole number from ${min} to ${max}`, (text) => {
-    const number = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-    return number >= min && number <= max ? number : undefined;
-  });
-}
-
-const truth = parsed("true or false", (text) =>
-  text === "true" || text === "false" ? text === "true" : undefined,
-);
-
-function parsed<T>(wanted: string, parse: (text: string) => T | undefined) {
-  const error = (issue: { input?: unknown }) => `must be ${wanted}, not ${quote(issue.input)}`;
-  return z
-    .union([z.string(), z.number(), z.boolean()], { error })
-    .transform((value, context): T => {
-      const result = parse(String(value));
-      if (result !== undefined) return result;
-      context.addIssue(error({ input: value }));
-      return z.NEVER;
-    });
-}
-
-function oneOf<const T extends readonly [string, ...string[]]>(values: T) {
-  return z.enum(values, {
-    error: (issue) => `must be one of ${values.join(", ")}, not ${quote(issue.input)}`,
-  });
-}
 
 const tls = z.strictObject({
   /** Certificate chain, PEM. */
@@ -74,6 +25,8 @@ const tls = z.strictObject({
   key: absolutePath,
   /** Certificates, PEM, of which one must have signed a client's; absent to ask clients for none. */
   client_ca: absolutePath.optional(),
+  /** Lists of certificates that were revoked, PEM, of each authority of client_ca; absent for none. */
+  client_crl: absolutePath.optional(),
   min_version: oneOf(["TLSv1.2", "TLSv1.3"]).default("TLSv1.3"),
 });
 
@@ -89,6 +42,9 @@ const tcpListener = z
   .superRefine(({ address, tls, plaintext }, context) => {
     const refuse = (path: string, message: string) =>
       context.addIssue({ code: "custom", path: [path], message });
+    if (tls?.client_crl !== undefined && tls.client_ca === undefined) {
+      refuse("tls", "has a client_crl without the client_ca whose certificates it revokes");
+    }
     if (tls !== undefined && plaintext) refuse("plaintext", "excludes tls: give one of the two");
     if (tls === undefined && !plaintext) {
       refuse("tls", "is missing: TCP needs tls, or plaintext: true on a loopback address");
@@ -249,11 +205,19 @@ const settings = z.strictObject({
     .prefault({}),
   /** What the daemon keeps of its capabilities; see needed-capabilities.ts for "needed". */
   capabilities: z.array(oneOf(["needed", "all", ...CAPABILITIES])).default(["needed"]),
+  fleet: fleetSettings,
   shutdown_grace_ms: wholeNumber(0, DAY_MS).default(10_000),
 });
 
 /** The settings with what they demand of each other: nobody is served over TCP unknown. */
-export const settingsSchema = settings.superRefine(({ listen, access }, context) => {
+export const settingsSchema = settings.superRefine(({ listen, access, fleet }, context) => {
+  if (access.policy === undefined && fleet.join.some((relay) => !relay.startsWith("unix:"))) {
+    context.addIssue({
+      code: "custom",
+      path: ["fleet", "join"],
+      message: "needs access.policy: by a relay nobody may do anything unless a rule says so",
+    });
+  }
   for (const [index, { tls }] of listen.tcp.entries()) {
     const refuse = (message: string) =>
       context.addIssue({ code: "custom", path: ["listen", "tcp", index], message });
@@ -271,18 +235,6 @@ export type Settings = z.output<typeof settingsSchema>;
 export type TcpListenerSettings = Settings["listen"]["tcp"][number];
 export type UnixListenerSettings = Settings["listen"]["unix"];
 
-function quote(value: unknown): string {
-  return JSON.stringify(value) ?? String(value);
-}
-
 function protocolOf(url: string): string {
   return URL.canParse(url) ? new URL(url).protocol : "";
-}
-
-function tellSize(bytes: number): string {
-  for (const unit of ["GiB", "MiB", "KiB"]) {
-    const size = UNITS[unit] ?? 1;
-    if (bytes >= size && bytes % size === 0) return `${bytes / size}${unit}`;
-  }
-  return `${bytes}`;
 }

@@ -76,12 +76,16 @@ function tlsServer(
 }
 
 function followCertificates(
-  { cert, key, client_ca, min_version }: TlsSettings,
+  { cert, key, client_ca, client_crl, min_version }: TlsSettings,
   log: Logger,
 ): WatchedFiles<SecureContextOptions> {
-  const files = [cert, key, ...(client_ca === undefined ? [] : [client_ca])];
-  const read = ([cert, key, ca]: readonly Buffer[]) => {
-    const options = { cert, key, minVersion: min_version, ...(ca && { ca }) };
+  const isGiven = (file: string | undefined) => file !== undefined;
+  const files = [cert, key, client_ca, client_crl].filter(isGiven) as string[];
+  const read = (contents: readonly Buffer[]) => {
+    const [cert, key] = contents;
+    const ca = client_ca === undefined ? undefined : contents[2];
+    const crl = client_crl === undefined ? undefined : contents.at(-1);
+    const options = { cert, key, minVersion: min_version, ...(ca && { ca }), ...(crl && { crl }) };
     createSecureContext(options); // throws where they do not fit together
     return options;
   };

@@ -1,3 +1,18 @@
 /** The fleet floor: what many hosts share. */
 export { type Clock, systemClock } from "./clock.js";
+export { dialRelay } from "./host/dial-relay.js";
+export { duplexPair } from "./host/duplex-pair.js";
+export { HostAgent, type HostAgentOptions } from "./host/host-agent.js";
+export { localLink } from "./host/local-link.js";
+export type { DialedRelay, DialRelay } from "./host/session-link.js";
+export { type HostCall, HostCallError, type HostCaller } from "./host-call.js";
+export type { DialTls } from "./relay/dial.js";
+export type { FanOut, FanOutEvent, HostResult, Outcome } from "./relay/fan-out.js";
+export type { HostPeer } from "./relay/host-peer.js";
+export type { OtherRelays } from "./relay/host-router.js";
+export { Relay, type RelayOptions } from "./relay/relay.js";
+export type { HostEvent } from "./relay/watch-hosts.js";
+export { hostMatcher } from "./selector.js";
+export { messagesOf, partsOf } from "./session/forwarded-messages.js";
+export { sessionProtocolError } from "./session/session-error.js";
 export * from "./store/index.js";

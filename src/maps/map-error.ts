@@ -51,7 +51,14 @@ export type MapErrorReason =
   | "ACCESS_DENIED"
   | "AUDIT_UNAVAILABLE"
   | "CALLER_LIMIT_EXCEEDED"
-  | "HOLDS_UNAVAILABLE";
+  | "HOLDS_UNAVAILABLE"
+  | "NO_HOST_MATCHES"
+  | "HOST_UNREACHABLE"
+  | "RELAY_NOT_TRUSTED"
+  | "HOST_NOT_PROVEN"
+  | "SESSION_REPLACED"
+  | "SESSION_PROTOCOL"
+  | "STORE_UNAVAILABLE";
 
 /** A field of the request that breaks a rule. */
 export interface FieldViolation {

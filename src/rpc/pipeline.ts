@@ -65,6 +65,10 @@ class PipelinedCall implements CallContext {
     return this.#pipeline.signal;
   }
 
+  get requestId(): string {
+    return this.#pipeline.requestId;
+  }
+
   get access(): CallAccess | undefined {
     return this.guard?.access;
   }

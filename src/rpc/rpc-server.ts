@@ -1,8 +1,17 @@
 import type { Duplex } from "node:stream";
-import { ErrorInfoSchema, HostService, MapService, StatusSchema } from "@bpfmapd/client/proto";
+import {
+  ErrorInfoSchema,
+  FleetService,
+  HostService,
+  HostSessionService,
+  MapService,
+  RelayService,
+  StatusSchema,
+} from "@bpfmapd/client/proto";
 import { type ConnectionInjector, Server, ServerCredentials } from "@grpc/grpc-js";
 import type { Logger } from "pino";
 import type { AccessControl, Principal } from "../access/index.js";
+import type { Relay } from "../fleet/index.js";
 import type { MapHost } from "../maps/index.js";
 import type { RecordHub } from "../records/index.js";
 import type { WatchHub } from "../watch/index.js";
@@ -15,11 +24,20 @@ import { cutStreamInterceptor } from "./cut-streams.js";
 import { DescriptorIndex } from "./descriptor-index.js";
 import { Audit, type AuditOptions } from "./gate/audit.js";
 import { CallGate } from "./gate/call-gate.js";
-import { hostServiceRules, mapServiceRules } from "./gate/rpc-rules.js";
+import {
+  fleetServiceRules,
+  hostServiceRules,
+  hostSessionServiceRules,
+  mapServiceRules,
+  relayServiceRules,
+} from "./gate/rpc-rules.js";
 import { Health } from "./gen/grpc/health/v1/health_pb.js";
 import { frameInPlaceInterceptor } from "./grpc-frame.js";
+import { fleetServiceHandlers } from "./handlers/fleet-service.js";
 import { hostServiceHandlers } from "./handlers/host-service.js";
+import { hostSessionHandlers } from "./handlers/host-session.js";
 import { mapServiceHandlers } from "./handlers/map-service.js";
+import { relayServiceHandlers } from "./handlers/relay-service.js";
 import { HealthService } from "./health.js";
 import { onHttp2Server } from "./http2-server.js";
 import { shortenDeadlines } from "./long-deadlines.js";
@@ -29,13 +47,24 @@ import { requestLog } from "./request-log.js";
 import { closeUseless } from "./useless-connections.js";
 import { validate, warmValidation } from "./validation.js";
 
+const MAP_SERVICES = [MapService, HostService] as const;
+const FLEET_SERVICES = [FleetService, HostSessionService, RelayService] as const;
+
 /** How long calls that were aborted at the end of a shutdown have to send their status. */
 const LAST_WORDS_MS = 500;
 
-export interface RpcServerOptions {
+/** A host's maps, and what goes on in them. */
+export interface ServedMaps {
   readonly host: MapHost;
   readonly hub: WatchHub;
   readonly records: RecordHub;
+}
+
+export interface RpcServerOptions {
+  /** The maps to serve; absent for none. */
+  readonly maps?: ServedMaps | undefined;
+  /** The fleet to serve as its relay; absent for none. */
+  readonly relay?: Relay | undefined;
   /** Version of the daemon, for HostService.GetHost. */
   readonly version: string;
   /** Largest message in either direction, in bytes. */
@@ -54,8 +83,8 @@ export interface RpcServerOptions {
 }
 
 /**
- * The gRPC server of a host's maps: MapService, HostService, health and reflection. It
- * listens nowhere; connections are given to it.
+ * The gRPC server of a host's maps, of a fleet, or both, with health and reflection. It listens
+ * nowhere; connections are given to it.
  */
 export class RpcServer {
   readonly #server: Server;
@@ -68,9 +97,8 @@ export class RpcServer {
   readonly #log: Logger;
 
   constructor({
-    host,
-    hub,
-    records,
+    maps,
+    relay,
     version,
     maxMessageBytes,
     handshakeTimeoutMs,
@@ -80,7 +108,7 @@ export class RpcServer {
     audit,
     observers = [],
   }: RpcServerOptions) {
-    const contract = [MapService, HostService];
+    const contract = [...(maps ? MAP_SERVICES : []), ...(relay ? FLEET_SERVICES : [])];
     const courses = coursesOf(observers, log);
     const reportDefect = (err: unknown, rpc: string, peer?: string) =>
       log.error({ err, rpc, peer }, "defect");
@@ -117,12 +145,8 @@ export class RpcServer {
       reportDefect: (error, { rpc, peer }) => reportDefect(error, rpc, peer),
     };
     warmValidation(contract);
-    const maps = mapServiceHandlers(host, hub, records, maxMessageBytes);
-    const pipeline = pipelineHandler(maps, runtime);
-    addService(this.#server, MapService, { ...maps, pipeline }, mapServiceRules, runtime);
-    const daemon = { version, maxMessageBytes };
-    const hostService = hostServiceHandlers(host, daemon);
-    addService(this.#server, HostService, hostService, hostServiceRules, runtime);
+    if (maps) addMaps(this.#server, maps, version, runtime);
+    if (relay) addFleet(this.#server, relay, runtime);
     this.#health = new HealthService(contract.map(({ typeName }) => typeName));
     this.#health.addTo(this.#server, runtime);
     const index = new DescriptorIndex(
@@ -186,6 +210,27 @@ export class RpcServer {
       check();
     });
   }
+}
+
+function addMaps(
+  server: Server,
+  { host, hub, records }: ServedMaps,
+  version: string,
+  runtime: CallRuntime,
+): void {
+  const { maxMessageBytes } = runtime;
+  const maps = mapServiceHandlers(host, hub, records, maxMessageBytes);
+  const pipeline = pipelineHandler(maps, runtime);
+  addService(server, MapService, { ...maps, pipeline }, mapServiceRules, runtime);
+  const hostService = hostServiceHandlers(host, { version, maxMessageBytes });
+  addService(server, HostService, hostService, hostServiceRules, runtime);
+}
+
+function addFleet(server: Server, relay: Relay, runtime: CallRuntime): void {
+  addService(server, FleetService, fleetServiceHandlers(relay), fleetServiceRules, runtime);
+  const sessions = hostSessionHandlers(relay);
+  addService(server, HostSessionService, sessions, hostSessionServiceRules, runtime);
+  addService(server, RelayService, relayServiceHandlers(relay), relayServiceRules, runtime);
 }
 
 /** Where nobody observes calls there is nothing, so that nothing is done for it. */

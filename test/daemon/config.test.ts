@@ -83,6 +83,9 @@ describe("the configuration", () => {
       // These have no default.
       ...["listen.unix.group", "metrics.listen", "tracing.otlp_endpoint", "access.policy"],
       ...["access.tokens.jwks", "access.tokens.issuer", "access.tokens.audience", "audit.file"],
+      ...["fleet.advertise", "fleet.host_id", "fleet.labels", "fleet.relay_id"],
+      ...["ca", "cert", "key", "crl", "min_version"].map((one) => `fleet.tls.${one}`),
+      ...["ca", "cert", "key", "user", "password_file"].map((one) => `fleet.store.etcd.${one}`),
     ];
     expect(settingNames.map(({ path }) => path.join(".")).sort()).toEqual(settings.sort());
     expect(settingNames.map(variableOf)).toContain("BPFMAPD_LISTEN_UNIX_DIRECTORY_MODE");

@@ -15,6 +15,8 @@ const STOP_TIMEOUT_MS = 30_000;
 export interface DaemonOptions {
   /** Further arguments of `bpfmapd serve`; they come last, so they win. */
   args?: readonly string[];
+  /** What the program is run as; "serve" unless given. */
+  role?: "serve" | "relay";
   /** Further environment variables; undefined removes one. */
   env?: Readonly<Record<string, string | undefined>>;
   /** What to run the daemon under, such as ["setpriv", "--bounding-set", "-all"]. */
@@ -120,13 +122,14 @@ class DaemonProcess implements TestDaemon {
   }
 
   async start(): Promise<void> {
-    const { args = [], env = {}, under = [], logLevel = "warn" } = this.#options;
+    const { role = "serve", args = [], env = {}, under = [], logLevel = "warn" } = this.#options;
     const command = [
       // The daemon goes with the test's process, however that ends.
       ...["setpriv", "--pdeathsig", "KILL"],
       ...under,
       process.execPath,
       MAIN,
+      role,
       ...["--socket", this.socket],
       ...["--bpffs-root", this.bpffs],
       ...["--log-level", logLevel],

@@ -47,7 +47,7 @@ def main() -> None:
         ours = [file for file in files if file.name.startswith("bpfmapd/")]
         shutil.rmtree(GENERATED, ignore_errors=True)
         write_messages(descriptors, ours)
-    contract = [file for file in ours if file.package == "bpfmap.v1"]
+    contract = [file for file in ours if file.package.startswith("bpfmap.")]
     write_enums(contract)
     write_all_messages(contract)
     write_packages()

@@ -1,6 +1,7 @@
 import { status } from "@grpc/grpc-js";
 import type { Connection } from "./connection.js";
 import { BpfmapError } from "./errors.js";
+import { FleetService } from "./gen/bpfmap/fleet/v1/fleet_service_pb.js";
 import { HostService } from "./gen/bpfmap/v1/host_service_pb.js";
 import { MapService } from "./gen/bpfmap/v1/map_service_pb.js";
 import { MapHandle } from "./map-handle.js";
@@ -15,6 +16,8 @@ export class BpfmapClient {
   readonly maps: ServiceClient<typeof MapService>;
   /** Every RPC of HostService. */
   readonly host: ServiceClient<typeof HostService>;
+  /** Every RPC of FleetService, which relays serve: see also Fleet. */
+  readonly fleet: ServiceClient<typeof FleetService>;
   /** The daemon's address, as grpc-js takes it. */
   readonly address: string;
   readonly #connection: Connection;
@@ -25,6 +28,7 @@ export class BpfmapClient {
     this.address = connection.address;
     this.maps = createServiceClient(MapService, connection);
     this.host = createServiceClient(HostService, connection);
+    this.fleet = createServiceClient(FleetService, connection);
   }
 
   /**

@@ -10,6 +10,8 @@ export interface Principal {
   readonly sans: readonly string[];
   /** Claims of a bearer token whose signature was verified. */
   readonly claims?: Readonly<Record<string, unknown>> | undefined;
+  /** The relay that speaks for it, where its calls come by one; its own name is what that says. */
+  readonly relay?: string | undefined;
   /** When the token runs out, in milliseconds since the epoch. */
   readonly expiresAtMs?: number | undefined;
 }

@@ -13,8 +13,17 @@ export function tcpPeer(socket: Socket): Principal {
   const isProven = socket instanceof TLSSocket && socket.authorized;
   const certificate = isProven ? socket.getPeerX509Certificate() : undefined;
   if (certificate === undefined) return { name: "anonymous", peer, sans: [] };
-  const sans = namesOf(certificate.subjectAltName);
-  return { name: nameOf(sans, certificate.subject), peer, sans };
+  return certificatePeer(peer, certificate.subjectAltName, certificate.subject);
+}
+
+/** Who has a certificate that was verified, by Node's texts of its names. */
+export function certificatePeer(
+  peer: string,
+  subjectAltName: string | undefined,
+  subject: string,
+): Principal {
+  const sans = namesOf(subjectAltName);
+  return { name: nameOf(sans, subject), peer, sans };
 }
 
 function nameOf(sans: readonly string[], subject: string): string {

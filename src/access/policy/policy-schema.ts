@@ -88,8 +88,11 @@ export const policySchema = z
     labels: z.array(z.strictObject({ folder: pattern, labels })).default([]),
     rules: z.array(rule).default([]),
     limits: z.record(name, limits).default({}),
+    fleet: z
+      .strictObject({ hosts: z.array(name).default([]), relays: z.array(name).default([]) })
+      .prefault({}),
   })
-  .superRefine(({ identities, rules, limits }, context) => {
+  .superRefine(({ identities, rules, limits, fleet }, context) => {
     const known = new Set(Object.keys(identities));
     const issue = (path: (string | number)[], message: string) =>
       context.addIssue({ code: "custom", path, message });
@@ -102,6 +105,11 @@ export const policySchema = z
     for (const identity of Object.keys(limits)) {
       if (identity !== DEFAULT_LIMITS_KEY && !known.has(identity)) {
         refuse(["limits", identity], identity);
+      }
+    }
+    for (const [role, named] of Object.entries(fleet)) {
+      for (const [at, identity] of named.entries()) {
+        if (!known.has(identity)) refuse(["fleet", role, at], identity);
       }
     }
     for (const [index, { identities: named }] of rules.entries()) {

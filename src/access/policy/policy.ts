@@ -1,6 +1,7 @@
 import type { Principal } from "../identity/principal.js";
 import { DEFAULT_LIMITS, type Limits } from "../limits/limits.js";
 import { VERBS, type Verb } from "../verb.js";
+import { FLEET_ROLES, type FleetRole } from "./fleet-role.js";
 import { identityMatcher } from "./identity-matcher.js";
 import type { MapFacts } from "./map-facts.js";
 import { type MapSelector, mapSelector } from "./map-selector.js";
@@ -25,6 +26,8 @@ export interface Grants {
   ruleThatGives(verb: Verb, map: MapFacts): string | undefined;
   /** Whether pins, which were not looked for, could make a difference. */
   looksAtPins(verb: Verb): boolean;
+  /** What it may be in a fleet. */
+  readonly roles: ReadonlySet<FleetRole>;
   /** How much the caller may take. */
   readonly limits: Limits;
 }
@@ -36,6 +39,7 @@ export const UNLIMITED_GRANTS: Grants = {
   rulesFor: () => ["unix_socket: trusted"],
   ruleThatGives: () => "unix_socket: trusted",
   looksAtPins: () => false,
+  roles: new Set(FLEET_ROLES),
   limits: DEFAULT_LIMITS,
 };
 
@@ -45,8 +49,10 @@ export class Policy {
   readonly #identities: readonly (readonly [string, (who: Principal) => boolean])[];
   readonly #rules: readonly Rule[];
   readonly #limits: PolicyLimits;
+  readonly #fleet: PolicyDocument["fleet"];
 
-  constructor({ unix_socket, identities, labels, rules, limits }: PolicyDocument) {
+  constructor({ unix_socket, identities, labels, rules, limits, fleet }: PolicyDocument) {
+    this.#fleet = fleet;
     this.#limits = new PolicyLimits(limits);
     this.#trustsUnixSocket = unix_socket === "trusted";
     this.#identities = Object.entries(identities).map(([name, proofs]) => {
@@ -77,7 +83,15 @@ export class Policy {
       rulesFor: (verb) => rulesOf(verb).map(({ label }) => label),
       ruleThatGives: (verb, map) => rulesOf(verb).find((rule) => rule.selects(map))?.label,
       looksAtPins: (verb) => rulesOf(verb).some((rule) => rule.looksAtPins),
+      roles: this.#rolesOf(identities),
       limits,
     };
+  }
+
+  #rolesOf(identities: readonly string[]): ReadonlySet<FleetRole> {
+    const roles = FLEET_ROLES.filter((role) =>
+      this.#fleet[`${role}s`].some((identity) => identities.includes(identity)),
+    );
+    return new Set(roles);
   }
 }

@@ -13,6 +13,12 @@ import { addWatchGauges, WatchMetrics } from "./watch-metrics.js";
 /** Gauges of prom-client with a name that only counters may have, which promtool refuses. */
 const MISNAMED = ["handles", "requests", "resources"].map((what) => `nodejs_active_${what}_total`);
 
+/** What metrics tell of a host's maps. */
+export interface MeasuredMaps {
+  readonly host: MapHost;
+  readonly hub: WatchHub;
+}
+
 /** The daemon's metrics for Prometheus; docs/observability.md lists them. */
 export class Metrics {
   readonly calls: CallMetrics;
@@ -35,18 +41,20 @@ export class Metrics {
     this.watches = new WatchMetrics(this.#registry);
   }
 
-  /** Serves the metrics, with those of a host and its watches; answers where. */
+  /** Serves the metrics, with those of a host's maps and watches where there are such; answers where. */
   async serve(
     address: string,
     { listen, metrics }: Config,
-    host: MapHost,
-    hub: WatchHub,
+    measured: MeasuredMaps | undefined,
     log: Logger,
   ): Promise<string> {
-    addHostGauges(this.#registry, host);
-    addWatchGauges(this.#registry, hub);
+    if (measured) {
+      addHostGauges(this.#registry, measured.host);
+      addWatchGauges(this.#registry, measured.hub);
+    }
     this.#server = await MetricsServer.open(address, listen.unix, this.#registry, log);
-    if (metrics.maps.length > 0) {
+    if (measured && metrics.maps.length > 0) {
+      const { host } = measured;
       const { maps: patterns, max_maps: maxMaps, maps_interval_ms: intervalMs } = metrics;
       this.#survey = new MapSurvey(host, { patterns, maxMaps, intervalMs }, log);
       addSurveyGauges(this.#registry, this.#survey, host.capabilities);

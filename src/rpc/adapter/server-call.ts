@@ -20,6 +20,8 @@ export interface CallContext {
    * passed, its connection broke, or the daemon stops.
    */
   readonly signal: AbortSignal;
+  /** The call's id, as its caller gave it (x-request-id); "" for none. */
+  readonly requestId: string;
   /** Who observes the call hears of it here; undefined where nobody does. */
   readonly course: CallCourse | undefined;
   /** What the caller may do to maps; undefined where nobody is asked. */
@@ -74,6 +76,10 @@ export class ServerCall implements CallContext {
 
   get access(): CallAccess | undefined {
     return this.guard?.access;
+  }
+
+  get requestId(): string {
+    return String(this.#call.metadata.get("x-request-id")[0] ?? "");
   }
 
   /** Made when first asked for: most unary calls are over before they could be aborted. */

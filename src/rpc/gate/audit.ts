@@ -64,10 +64,11 @@ export class Audit {
   }
 }
 
-function callerFacts({ name, peer, unix }: Principal) {
+function callerFacts({ name, peer, unix, relay }: Principal) {
   return {
     caller: name,
     peer,
+    ...(relay !== undefined && { relay }),
     ...(unix && { uid: unix.uid, gid: unix.gids[0], pid: unix.pid }),
   };
 }

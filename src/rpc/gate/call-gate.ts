@@ -155,7 +155,7 @@ export class CallGate {
     this.#peers.called(connection, who);
     try {
       this.#audit?.checkReady(open.rule);
-      const access = control.begin(who, rpc, open.rule.verbs);
+      const access = control.begin(who, rpc, open.rule.verbs, open.rule.role);
       const audit = this.#audit?.begin(access.record, open.rule, open.isStream, metadata);
       return new CallGuard(control, { who, connection, share, access, audit }, open.isStream);
     } catch (error) {

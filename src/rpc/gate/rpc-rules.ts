@@ -1,5 +1,11 @@
-import type { HostService, MapService } from "@bpfmapd/client/proto";
-import type { Slot, Verb } from "../../access/index.js";
+import type {
+  FleetService,
+  HostService,
+  HostSessionService,
+  MapService,
+  RelayService,
+} from "@bpfmapd/client/proto";
+import type { FleetRole, Slot, Verb } from "../../access/index.js";
 import type { ServiceRules } from "../adapter/service.js";
 import type { Health } from "../gen/grpc/health/v1/health_pb.js";
 import type { ServerReflection } from "../gen/grpc/reflection/v1/reflection_pb.js";
@@ -15,6 +21,8 @@ export interface RpcRule {
   readonly changes: boolean;
   /** What a call of it takes of its caller's limits, beside being a call, and maybe a stream. */
   readonly slot?: Slot;
+  /** What the caller must be in the fleet. */
+  readonly role?: FleetRole;
 }
 
 const known: RpcRule = { verbs: [], changes: false };
@@ -64,6 +72,23 @@ export const hostServiceRules: ServiceRules<typeof HostService> = {
   getHost: known,
   getCapabilities: known,
   explainAccess: known,
+};
+
+/** Who may call FleetService: what it does to maps is decided by each host. */
+export const fleetServiceRules: ServiceRules<typeof FleetService> = {
+  listHosts: known,
+  watchHosts: known,
+  fanOut: known,
+};
+
+/** Who may open a host's session. */
+export const hostSessionServiceRules: ServiceRules<typeof HostSessionService> = {
+  connect: { ...known, role: "host" },
+};
+
+/** Who may call a host through this relay for others. */
+export const relayServiceRules: ServiceRules<typeof RelayService> = {
+  forward: { ...known, role: "relay" },
 };
 
 /** Who may call gRPC's own services. */

@@ -6,7 +6,8 @@ import {
 } from "@bpfmapd/client/proto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type CallAccess, type Principal, VERBS, type Verb } from "../../access/index.js";
-import { fieldError, type MapHost, openMap } from "../../maps/index.js";
+import { type MapHost, openMap } from "../../maps/index.js";
+import { toProof } from "../messages/caller-message.js";
 import { toMapRef } from "../messages/map-ref-message.js";
 
 type Answer = MessageInitShape<typeof ExplainAccessResponseSchema>;
@@ -37,26 +38,9 @@ function toVerb(verb: VerbEnum): Verb {
 /** The contract's verbs are the policy's: a verb without its number does not compile. */
 VERBS satisfies readonly Lowercase<Exclude<keyof typeof VerbEnum, "UNSPECIFIED">>[];
 
-function toPrincipal({ uid, gids, sans, claimsJson }: Caller): Principal {
-  const claims = claimsJson === "" ? undefined : toClaims(claimsJson);
-  const name = sans[0] ?? (claims ? `token of ${claims.sub ?? "nobody"}` : `uid ${uid ?? "none"}`);
-  const hasUnix = uid !== undefined || gids.length > 0;
-  return {
-    ...{ name, peer: "asked about", sans },
-    ...(claims && { claims }),
-    ...(hasUnix && { unix: { uid: uid ?? -1, gids, pid: 0 } }),
-  };
-}
-
-function toClaims(json: string): Record<string, unknown> {
-  let claims: unknown;
-  try {
-    claims = JSON.parse(json);
-  } catch {
-    claims = undefined;
-  }
-  if (typeof claims === "object" && claims !== null && !Array.isArray(claims)) {
-    return claims as Record<string, unknown>;
-  }
-  throw fieldError("FIELD_INVALID", "caller.claims_json", "must be a JSON object");
+function toPrincipal(caller: Caller): Principal {
+  const proof = toProof(caller);
+  const { sans, claims } = proof;
+  const subject = claims ? `token of ${claims.sub ?? "nobody"}` : `uid ${caller.uid ?? "none"}`;
+  return { ...proof, name: sans[0] ?? subject, peer: "asked about" };
 }

@@ -1,16 +1,9 @@
-import { ByteOrder, type HostService } from "@bpfmapd/client/proto";
+import type { HostService } from "@bpfmapd/client/proto";
 import type { MapHost } from "../../maps/index.js";
 import type { ServiceHandlers } from "../adapter/service.js";
 import { capabilityMessage, unknownCapabilityMessage } from "../messages/capability-message.js";
+import { type DaemonIdentity, hostMessage } from "../messages/host-message.js";
 import { explainAccessRequest } from "./explain-access.js";
-
-/** What HostService tells beside what the maps floor knows. */
-export interface DaemonIdentity {
-  /** Version of the daemon. */
-  readonly version: string;
-  /** Largest message, in bytes. */
-  readonly maxMessageBytes: number;
-}
 
 /** HostService over a host. */
 export function hostServiceHandlers(
@@ -19,26 +12,7 @@ export function hostServiceHandlers(
 ): ServiceHandlers<typeof HostService> {
   return {
     async getHost() {
-      const { identity } = host;
-      return {
-        host: {
-          bootId: identity.bootId,
-          hostname: identity.hostname,
-          kernelRelease: identity.kernelRelease,
-          machine: identity.machine,
-          byteOrder: identity.littleEndian ? ByteOrder.LITTLE_ENDIAN : ByteOrder.BIG_ENDIAN,
-          possibleCpus: [...identity.possibleCpus],
-          onlineCpus: host.onlineCpus(),
-          pageSize: identity.pageSize,
-          daemonVersion: daemon.version,
-          bpffsRoots: [...identity.bpffsRoots],
-          missingCapabilities: identity.missingCapabilities.map(({ name, consequence }) => ({
-            name,
-            consequence,
-          })),
-          maxMessageBytes: daemon.maxMessageBytes,
-        },
-      };
+      return { host: hostMessage(host, daemon) };
     },
 
     async getCapabilities({ types }) {

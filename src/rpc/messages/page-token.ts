@@ -14,12 +14,27 @@ export function encodePageToken(afterId: number): string {
 export function decodePageToken(token: string): number | undefined {
   if (token === "") return undefined;
   const bytes = Buffer.from(token, "base64url");
-  if (bytes.length !== 4 || bytes.toString("base64url") !== token) {
-    throw fieldError(
-      "FIELD_INVALID",
-      "page_token",
-      "not a token of this service: pass next_page_token of the answer before, as it came",
-    );
-  }
+  if (bytes.length !== 4 || bytes.toString("base64url") !== token) throw notOurs();
   return bytes.readUInt32BE();
+}
+
+/** The token of the page after what has this name. */
+export function encodeTextToken(after: string): string {
+  return Buffer.from(after, "utf8").toString("base64url");
+}
+
+/** The name after which a page starts; undefined for the first page. */
+export function decodeTextToken(token: string): string | undefined {
+  if (token === "") return undefined;
+  const after = Buffer.from(token, "base64url").toString("utf8");
+  if (encodeTextToken(after) !== token) throw notOurs();
+  return after;
+}
+
+function notOurs(): Error {
+  return fieldError(
+    "FIELD_INVALID",
+    "page_token",
+    "not a token of this service: pass next_page_token of the answer before, as it came",
+  );
 }

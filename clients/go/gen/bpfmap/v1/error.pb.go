@@ -154,6 +154,23 @@ const (
 	// FAILED_PRECONDITION: the daemon's directory of holds is on no bpffs any more, so that
 	// a hold would end with the daemon; metadata "path". Mount the bpffs again.
 	ErrorReason_ERROR_REASON_HOLDS_UNAVAILABLE ErrorReason = 49
+	// NOT_FOUND: no host of the fleet matches the selector; metadata "hosts" tells how many
+	// there are.
+	ErrorReason_ERROR_REASON_NO_HOST_MATCHES ErrorReason = 50
+	// UNAVAILABLE: the host has no session with a relay, or lost it under the call; metadata
+	// "host".
+	ErrorReason_ERROR_REASON_HOST_UNREACHABLE ErrorReason = 51
+	// PERMISSION_DENIED: the peer is no relay that the policy lets speak for others.
+	ErrorReason_ERROR_REASON_RELAY_NOT_TRUSTED ErrorReason = 52
+	// PERMISSION_DENIED: a host registers by an id that its certificate does not have.
+	ErrorReason_ERROR_REASON_HOST_NOT_PROVEN ErrorReason = 53
+	// ABORTED: the host has registered anew, so that this session of it is over.
+	ErrorReason_ERROR_REASON_SESSION_REPLACED ErrorReason = 54
+	// FAILED_PRECONDITION: a session's peer speaks no version of the protocol that is known
+	// here, or does not keep to it.
+	ErrorReason_ERROR_REASON_SESSION_PROTOCOL ErrorReason = 55
+	// UNAVAILABLE: the fleet's store does not answer; try again later.
+	ErrorReason_ERROR_REASON_STORE_UNAVAILABLE ErrorReason = 56
 )
 
 // Enum value maps for ErrorReason.
@@ -209,6 +226,13 @@ var (
 		47: "ERROR_REASON_AUDIT_UNAVAILABLE",
 		48: "ERROR_REASON_CALLER_LIMIT_EXCEEDED",
 		49: "ERROR_REASON_HOLDS_UNAVAILABLE",
+		50: "ERROR_REASON_NO_HOST_MATCHES",
+		51: "ERROR_REASON_HOST_UNREACHABLE",
+		52: "ERROR_REASON_RELAY_NOT_TRUSTED",
+		53: "ERROR_REASON_HOST_NOT_PROVEN",
+		54: "ERROR_REASON_SESSION_REPLACED",
+		55: "ERROR_REASON_SESSION_PROTOCOL",
+		56: "ERROR_REASON_STORE_UNAVAILABLE",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":             0,
@@ -261,6 +285,13 @@ var (
 		"ERROR_REASON_AUDIT_UNAVAILABLE":       47,
 		"ERROR_REASON_CALLER_LIMIT_EXCEEDED":   48,
 		"ERROR_REASON_HOLDS_UNAVAILABLE":       49,
+		"ERROR_REASON_NO_HOST_MATCHES":         50,
+		"ERROR_REASON_HOST_UNREACHABLE":        51,
+		"ERROR_REASON_RELAY_NOT_TRUSTED":       52,
+		"ERROR_REASON_HOST_NOT_PROVEN":         53,
+		"ERROR_REASON_SESSION_REPLACED":        54,
+		"ERROR_REASON_SESSION_PROTOCOL":        55,
+		"ERROR_REASON_STORE_UNAVAILABLE":       56,
 	}
 )
 
@@ -295,7 +326,7 @@ var File_bpfmap_v1_error_proto protoreflect.FileDescriptor
 
 const file_bpfmap_v1_error_proto_rawDesc = "" +
 	"\n" +
-	"\x15bpfmap/v1/error.proto\x12\tbpfmap.v1*\x95\r\n" +
+	"\x15bpfmap/v1/error.proto\x12\tbpfmap.v1*\x8a\x0f\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_MAP_NOT_FOUND\x10\x01\x12\x1e\n" +
@@ -347,7 +378,14 @@ const file_bpfmap_v1_error_proto_rawDesc = "" +
 	"\x1aERROR_REASON_ACCESS_DENIED\x10.\x12\"\n" +
 	"\x1eERROR_REASON_AUDIT_UNAVAILABLE\x10/\x12&\n" +
 	"\"ERROR_REASON_CALLER_LIMIT_EXCEEDED\x100\x12\"\n" +
-	"\x1eERROR_REASON_HOLDS_UNAVAILABLE\x101B\x9e\x01\n" +
+	"\x1eERROR_REASON_HOLDS_UNAVAILABLE\x101\x12 \n" +
+	"\x1cERROR_REASON_NO_HOST_MATCHES\x102\x12!\n" +
+	"\x1dERROR_REASON_HOST_UNREACHABLE\x103\x12\"\n" +
+	"\x1eERROR_REASON_RELAY_NOT_TRUSTED\x104\x12 \n" +
+	"\x1cERROR_REASON_HOST_NOT_PROVEN\x105\x12!\n" +
+	"\x1dERROR_REASON_SESSION_REPLACED\x106\x12!\n" +
+	"\x1dERROR_REASON_SESSION_PROTOCOL\x107\x12\"\n" +
+	"\x1eERROR_REASON_STORE_UNAVAILABLE\x108B\x9e\x01\n" +
 	"\rcom.bpfmap.v1B\n" +
 	"ErrorProtoP\x01Z<github.com/bpfmapd/bpfmapd/clients/go/gen/bpfmap/v1;bpfmapv1\xa2\x02\x03BXX\xaa\x02\tBpfmap.V1\xca\x02\tBpfmap\\V1\xe2\x02\x15Bpfmap\\V1\\GPBMetadata\xea\x02\n" +
 	"Bpfmap::V1b\x06proto3"

@@ -15,6 +15,7 @@ __all__ = [
     "IfExists",
     "IncompleteReason",
     "KeyKind",
+    "Liveness",
     "LoadStrategy",
     "LossReason",
     "MapOperation",
@@ -35,6 +36,17 @@ __all__ = [
     "WatchStart",
     "WriterKind",
 ]
+
+
+class Liveness(OpenEnum):
+    """Whether a host can be reached."""
+
+    UNSPECIFIED = 0
+    """Not known."""
+    CONNECTED = 1
+    """It has a session with a relay."""
+    LOST = 2
+    """It has none: it is down, cut off, or on its way to another relay. Forgotten after a day."""
 
 
 class NumberType(OpenEnum):
@@ -421,6 +433,26 @@ class ErrorReason(OpenEnum):
     """FAILED_PRECONDITION: the daemon's directory of holds is on no bpffs any more, so that a
     hold would end with the daemon; metadata "path". Mount the bpffs again.
     """
+    NO_HOST_MATCHES = 50
+    """NOT_FOUND: no host of the fleet matches the selector; metadata "hosts" tells how many
+    there are.
+    """
+    HOST_UNREACHABLE = 51
+    """UNAVAILABLE: the host has no session with a relay, or lost it under the call; metadata
+    "host".
+    """
+    RELAY_NOT_TRUSTED = 52
+    """PERMISSION_DENIED: the peer is no relay that the policy lets speak for others."""
+    HOST_NOT_PROVEN = 53
+    """PERMISSION_DENIED: a host registers by an id that its certificate does not have."""
+    SESSION_REPLACED = 54
+    """ABORTED: the host has registered anew, so that this session of it is over."""
+    SESSION_PROTOCOL = 55
+    """FAILED_PRECONDITION: a session's peer speaks no version of the protocol that is known
+    here, or does not keep to it.
+    """
+    STORE_UNAVAILABLE = 56
+    """UNAVAILABLE: the fleet's store does not answer; try again later."""
 
 
 class ByteOrder(OpenEnum):

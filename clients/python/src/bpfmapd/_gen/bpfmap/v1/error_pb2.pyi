@@ -162,6 +162,26 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: the daemon's directory of holds is on no bpffs any more, so that
     a hold would end with the daemon; metadata "path". Mount the bpffs again.
     """
+    ERROR_REASON_NO_HOST_MATCHES: _ErrorReason.ValueType  # 50
+    """NOT_FOUND: no host of the fleet matches the selector; metadata "hosts" tells how many
+    there are.
+    """
+    ERROR_REASON_HOST_UNREACHABLE: _ErrorReason.ValueType  # 51
+    """UNAVAILABLE: the host has no session with a relay, or lost it under the call; metadata
+    "host".
+    """
+    ERROR_REASON_RELAY_NOT_TRUSTED: _ErrorReason.ValueType  # 52
+    """PERMISSION_DENIED: the peer is no relay that the policy lets speak for others."""
+    ERROR_REASON_HOST_NOT_PROVEN: _ErrorReason.ValueType  # 53
+    """PERMISSION_DENIED: a host registers by an id that its certificate does not have."""
+    ERROR_REASON_SESSION_REPLACED: _ErrorReason.ValueType  # 54
+    """ABORTED: the host has registered anew, so that this session of it is over."""
+    ERROR_REASON_SESSION_PROTOCOL: _ErrorReason.ValueType  # 55
+    """FAILED_PRECONDITION: a session's peer speaks no version of the protocol that is known
+    here, or does not keep to it.
+    """
+    ERROR_REASON_STORE_UNAVAILABLE: _ErrorReason.ValueType  # 56
+    """UNAVAILABLE: the fleet's store does not answer; try again later."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. Every error of the service is a google.rpc.Status with an
@@ -314,4 +334,24 @@ ERROR_REASON_HOLDS_UNAVAILABLE: ErrorReason.ValueType  # 49
 """FAILED_PRECONDITION: the daemon's directory of holds is on no bpffs any more, so that
 a hold would end with the daemon; metadata "path". Mount the bpffs again.
 """
+ERROR_REASON_NO_HOST_MATCHES: ErrorReason.ValueType  # 50
+"""NOT_FOUND: no host of the fleet matches the selector; metadata "hosts" tells how many
+there are.
+"""
+ERROR_REASON_HOST_UNREACHABLE: ErrorReason.ValueType  # 51
+"""UNAVAILABLE: the host has no session with a relay, or lost it under the call; metadata
+"host".
+"""
+ERROR_REASON_RELAY_NOT_TRUSTED: ErrorReason.ValueType  # 52
+"""PERMISSION_DENIED: the peer is no relay that the policy lets speak for others."""
+ERROR_REASON_HOST_NOT_PROVEN: ErrorReason.ValueType  # 53
+"""PERMISSION_DENIED: a host registers by an id that its certificate does not have."""
+ERROR_REASON_SESSION_REPLACED: ErrorReason.ValueType  # 54
+"""ABORTED: the host has registered anew, so that this session of it is over."""
+ERROR_REASON_SESSION_PROTOCOL: ErrorReason.ValueType  # 55
+"""FAILED_PRECONDITION: a session's peer speaks no version of the protocol that is known
+here, or does not keep to it.
+"""
+ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 56
+"""UNAVAILABLE: the fleet's store does not answer; try again later."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

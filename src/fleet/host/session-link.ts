@@ -1,0 +1,28 @@
+import type { ConnectRequest, ConnectResponse } from "@bpfmapd/client/proto";
+
+/** Who a host has dialed, as far as it was proven. */
+export interface DialedRelay {
+  /** As it was dialed: "host:port", "unix:/path", or "local" for one in the same process. */
+  readonly address: string;
+  /** Node's text of its certificate's subject alternative names; absent without TLS. */
+  readonly subjectAltName?: string | undefined;
+  /** Its certificate's subject. */
+  readonly subject?: string | undefined;
+  /** Who owns the unix socket that it listens on. */
+  readonly uid?: number | undefined;
+}
+
+/** The stream of a host's session, on the host's side. */
+export interface SessionLink {
+  /** Sends a frame. Settles when there is room for another, also where the stream is over. */
+  send(frame: ConnectRequest): Promise<void>;
+  /** What the relay sends; throws what ends the stream. */
+  readonly frames: AsyncIterable<ConnectResponse>;
+  /** Who is at the other end: known when the first frame has come. */
+  readonly relay: DialedRelay;
+  /** Ends it. */
+  close(): void;
+}
+
+/** Dials a relay. Throws, or has its frames throw, where it is not there. */
+export type DialRelay = (address: string) => SessionLink | Promise<SessionLink>;

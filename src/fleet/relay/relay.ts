@@ -1,0 +1,127 @@
+import type { FleetHost, HostSelector } from "@bpfmapd/client/proto";
+import type { Logger } from "pino";
+import { type Clock, systemClock } from "../clock.js";
+import { HostDirectory } from "../members/host-directory.js";
+import { LeasedKeys } from "../members/leased-keys.js";
+import { RELAYS, writeRecord } from "../members/member-keys.js";
+import { hostMatcher } from "../selector.js";
+import type { Store } from "../store/index.js";
+import { type FanOut, type FanOutEvent, fanOut } from "./fan-out.js";
+import { HostRouter, type OtherRelays } from "./host-router.js";
+import { HostSessions } from "./host-sessions.js";
+import { type HostEvent, watchHosts } from "./watch-hosts.js";
+
+/** How a relay works. */
+export interface RelayOptions {
+  /** Its id in the fleet: no two relays have the same. */
+  readonly id: string;
+  readonly store: Store;
+  /** "host:port" where the other relays reach it; absent where there are none. */
+  readonly advertise?: string | undefined;
+  readonly heartbeatMs: number;
+  /** Seconds after which a relay that is gone is taken for gone, and with it its sessions. */
+  readonly leaseSeconds: number;
+  readonly forgetSeconds: number;
+  readonly maxMessageBytes: number;
+  readonly log: Logger;
+  readonly clock?: Clock;
+  /** How other relays are reached; absent where there are none. */
+  readonly others?: OtherRelays | undefined;
+}
+
+/** A page of hosts. */
+export interface HostPage {
+  readonly hosts: readonly FleetHost[];
+  /** Id of the last one, where there are more. */
+  readonly nextAfter: string | undefined;
+}
+
+/** A relay: between the controllers of a fleet and its hosts. All that lasts is in the store. */
+export class Relay {
+  readonly id: string;
+  readonly directory: HostDirectory;
+  readonly sessions: HostSessions;
+  readonly hosts: HostRouter;
+  readonly #keys: LeasedKeys;
+  readonly #options: RelayOptions;
+  readonly #clock: Clock;
+  readonly #stopped = new AbortController();
+
+  constructor(options: RelayOptions) {
+    const { id, store, clock = systemClock, log, leaseSeconds } = options;
+    this.id = id;
+    this.#options = options;
+    this.#clock = clock;
+    this.directory = new HostDirectory(store, clock, log);
+    this.#keys = new LeasedKeys(store, leaseSeconds, clock, log);
+    const { heartbeatMs, forgetSeconds, maxMessageBytes } = options;
+    this.sessions = new HostSessions({
+      ...{ relayId: id, store, clock, log, heartbeatMs, forgetSeconds, maxMessageBytes },
+      ...{ keys: this.#keys, directory: this.directory },
+    });
+    this.hosts = new HostRouter(id, this.sessions, this.directory, options.others);
+  }
+
+  /** Bytes of a call's message. */
+  get maxMessageBytes(): number {
+    return this.#options.maxMessageBytes;
+  }
+
+  /** Follows the store, and tells the other relays that this one is there. */
+  start(): void {
+    const { id, advertise: address = "", log } = this.#options;
+    this.directory.start();
+    this.#keys.hold(RELAYS + id, writeRecord({ address }), this.#stopped.signal).catch((error) => {
+      if (!this.#stopped.signal.aborted) log.error({ err: error }, "the relay cannot register");
+    });
+  }
+
+  /** Hosts that a selector chooses, by id, after one. */
+  async listHosts(
+    selector: HostSelector | undefined,
+    after: string | undefined,
+    limit: number,
+  ): Promise<HostPage> {
+    await this.directory.ready();
+    const isChosen = hostMatcher(selector);
+    const hosts: FleetHost[] = [];
+    for (const id of this.directory.ids) {
+      if (after !== undefined && id <= after) continue;
+      const host = this.directory.host(id);
+      if (host === undefined || !isChosen(host)) continue;
+      if (hosts.length === limit) return { hosts, nextAfter: hosts.at(-1)?.id };
+      hosts.push(host);
+    }
+    return { hosts, nextAfter: undefined };
+  }
+
+  /** See {@link watchHosts}. */
+  watchHosts(
+    selector: HostSelector | undefined,
+    signal: AbortSignal,
+  ): AsyncGenerator<HostEvent, void> {
+    return watchHosts(this.directory, selector, signal);
+  }
+
+  /** See {@link fanOut}. */
+  fanOut(fan: FanOut, signal: AbortSignal): AsyncGenerator<FanOutEvent, void> {
+    const parts = { directory: this.directory, caller: this.hosts, clock: this.#clock };
+    return fanOut(parts, fan, signal);
+  }
+
+  /** Hosts are told to dial others; settles when calls under way have ended, or time is up. */
+  async goodbye(graceMs: number): Promise<void> {
+    const { signal } = this.#stopped;
+    await Promise.race([
+      this.sessions.goodbye(),
+      this.#clock.sleep(graceMs, signal).catch(() => {}),
+    ]);
+  }
+
+  /** Gives up what it has in the store. */
+  async close(): Promise<void> {
+    this.#stopped.abort();
+    await this.#keys.close();
+    this.directory.close();
+  }
+}

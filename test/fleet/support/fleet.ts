@@ -1,0 +1,63 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type FleetHost, Liveness } from "@bpfmapd/client/proto";
+import { type DaemonOptions, startDaemon, type TestDaemon } from "../../support/daemon.js";
+
+/** Quick enough for tests: a host that is silent for 1.5 s is gone, a relay after 3 s. */
+export const QUICK = ["--fleet-heartbeat-ms", "500", "--fleet-lease-s", "2"];
+
+/** A relay with an embedded store of its own, unless the options have another. */
+export async function startRelay(id: string, options: DaemonOptions = {}): Promise<TestDaemon> {
+  const { args = [], ...others } = options;
+  return startDaemon({
+    ...others,
+    role: "relay",
+    args: ["--relay-id", id, "--store-directory", storeDirectory(), ...QUICK, ...args],
+  });
+}
+
+/** Where a relay is dialed on this machine. */
+export function addressOf({ socket }: TestDaemon): string {
+  return `unix:${socket}`;
+}
+
+/** A daemon that is a host of the fleet of these relays. */
+export async function startHost(
+  id: string,
+  relays: readonly TestDaemon[],
+  { args = [], ...options }: DaemonOptions = {},
+): Promise<TestDaemon> {
+  const join = relays.flatMap((relay) => ["--join", addressOf(relay)]);
+  return startDaemon({ ...options, args: ["--host-id", id, ...join, ...args] });
+}
+
+/** Waits until the fleet, as a relay knows it, is as it should be; answers the hosts. */
+export async function untilHosts(
+  relay: TestDaemon,
+  isRight: (hosts: ReadonlyMap<string, FleetHost>) => boolean,
+): Promise<ReadonlyMap<string, FleetHost>> {
+  const hosts = new Map<string, FleetHost>();
+  let isSynced = false;
+  for await (const { event } of relay.client.fleet.watchHosts({}, { deadlineMs: 20_000 })) {
+    if (event.case === "host") hosts.set(event.value.id, event.value);
+    if (event.case === "removedHostId") hosts.delete(event.value);
+    if (event.case === "synced") isSynced = true;
+    if (isSynced && isRight(hosts)) break;
+  }
+  return hosts;
+}
+
+/** Waits until these hosts have sessions. */
+export function untilConnected(relay: TestDaemon, ...ids: string[]) {
+  return untilHosts(relay, (hosts) =>
+    ids.every((id) => hosts.get(id)?.liveness === Liveness.CONNECTED),
+  );
+}
+
+/** A directory for an embedded store, which goes with this process. */
+export function storeDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), "bpfmapd-store-"));
+  process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
+  return join(directory, "store");
+}
