@@ -1,0 +1,101 @@
+import {
+  isAt,
+  type Operation,
+  put,
+  remove,
+  type Store,
+  StoreError,
+  type Transaction,
+} from "../store/index.js";
+import { decodeManifest, encodeManifest, type Manifest } from "./manifest.js";
+import { setKeys } from "./set-keys.js";
+import { readState, type SetState } from "./set-state.js";
+
+/** Earlier generations whose contents can still be read, and be gone back to. */
+export const KEPT_GENERATIONS = 8;
+const TRIES = 5;
+
+/**
+ * Puts a manifest in the place of the one that was read, if nobody else has written, and no
+ * segment been collected since. Answers whether it is in force. Where the store was cut off in
+ * the middle, it finds out.
+ */
+export async function commit(
+  store: Store,
+  before: SetState,
+  manifest: Manifest,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  const { name, manifest: present, bytes } = before;
+  const success: Operation[] = [put(setKeys.manifest(name), encodeManifest(manifest))];
+  if (present !== undefined && bytes !== undefined && present.generation !== manifest.generation) {
+    success.push(put(setKeys.past(name, present.generation), bytes));
+    const oldest = present.generation - KEPT_GENERATIONS;
+    if (oldest > 0) success.push(remove(setKeys.past(name, oldest)));
+  }
+  return transactUntilKnown(store, { compare: unchanged(before), success }, signal, () =>
+    isInForce(store, manifest, signal),
+  );
+}
+
+/** Removes a set that is as it was read; its segments are left to the collector. */
+export async function commitRemoval(
+  store: Store,
+  before: SetState,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  const { name, manifest } = before;
+  if (manifest === undefined) return false;
+  const success = [remove(setKeys.manifest(name))];
+  const oldest = Math.max(1, manifest.generation - KEPT_GENERATIONS);
+  for (let past = oldest; past < manifest.generation; past++) {
+    success.push(remove(setKeys.past(name, past)));
+  }
+  return transactUntilKnown(store, { compare: unchanged(before), success }, signal, async () => {
+    const { manifest: left } = await readState(store, name, signal);
+    return left?.id !== manifest.id;
+  });
+}
+
+function unchanged({ name, modRevision, collectedRevision }: SetState) {
+  return [
+    isAt(setKeys.manifest(name), modRevision),
+    isAt(setKeys.collected(name), collectedRevision),
+  ];
+}
+
+/**
+ * Tries again what may have been applied: it compares with a revision, so it is applied once at
+ * most, and once it is refused, the store tells whether it was it that was in the way.
+ */
+async function transactUntilKnown(
+  store: Store,
+  transaction: Transaction,
+  signal: AbortSignal | undefined,
+  isDone: () => Promise<boolean>,
+): Promise<boolean> {
+  let isUnknown = false;
+  for (let tries = 1; ; tries++) {
+    try {
+      const { succeeded } = await store.transact(transaction, { signal });
+      return succeeded || (isUnknown && (await isDone()));
+    } catch (error) {
+      const mayGoOn =
+        error instanceof StoreError && error.maybeApplied && error.code !== "CANCELLED";
+      if (!mayGoOn || tries === TRIES) throw error;
+      isUnknown = true;
+    }
+  }
+}
+
+/** Whether a write is the present generation, or was one of those before. */
+async function isInForce(
+  store: Store,
+  { name, write, generation }: Manifest,
+  signal?: AbortSignal,
+) {
+  const { manifest } = await readState(store, name, signal);
+  if (manifest?.write === write) return true;
+  const { entry } = await store.get(setKeys.past(name, generation), { signal });
+  return entry !== undefined && decodeManifest(entry.value).write === write;
+}
