@@ -11,6 +11,7 @@ export {
 } from "./elements.js";
 export * from "./manifest.js";
 export * from "./map-sets.js";
+export { segmentName } from "./segment.js";
 export { SegmentCache } from "./segment-cache.js";
 export type { SegmentSource } from "./segment-source.js";
 export { SetError, type SetErrorCode } from "./set-error.js";
