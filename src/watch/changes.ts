@@ -2,8 +2,8 @@ import { GrowingColumn } from "./growing-column.js";
 
 /**
  * Changes as columns, each in order. A key stands twice only in what was traced, and there
- * in one of the columns. Plain data, in buffers of its own. Values are of the map's whole
- * stride.
+ * in one of the columns. Plain data, in memory of its own, which small columns share. Values
+ * are of the map's whole stride.
  */
 export interface Changes {
   readonly puts: ChangeColumns & { readonly values: Buffer };
@@ -102,12 +102,33 @@ export class ChangeLog {
 
   /** What was collected; the log must not be used after. */
   take(): Changes {
+    const take = taker(this.#puts.length + this.#deletes.length + this.#values.length);
     return {
-      puts: { ...this.#puts.take(), values: this.#values.take() },
-      deletes: this.#deletes.take(),
+      puts: { ...this.#puts.take(take), values: take(this.#values) },
+      deletes: this.#deletes.take(take),
       writers: [...this.#putters, ...this.#deleters],
     };
   }
+}
+
+/** Columns that have more bytes than this together are not copied to share memory. */
+const MOST_SHARED_BYTES = 1 << 14;
+
+/**
+ * How the columns of a log are taken, which have so many bytes together: small ones into one
+ * memory. Most changes are of one element, and memory of its own costs each column some
+ * hundred bytes beside it, most of them in malloc.
+ */
+function taker(bytes: number): (column: GrowingColumn) => Buffer {
+  if (bytes > MOST_SHARED_BYTES) return (column) => column.take();
+  const shared = Buffer.allocUnsafeSlow(bytes);
+  let end = 0;
+  return (column) => {
+    const start = end;
+    end += column.length;
+    column.copyTo(shared, start);
+    return shared.subarray(start, end);
+  };
 }
 
 /** What is known of an element before a change. */
@@ -136,18 +157,23 @@ class Side {
     }
   }
 
-  take(): ChangeColumns {
+  /** Bytes of its columns. */
+  get length(): number {
+    return this.#keys.length + this.#previous.length + this.#before.length;
+  }
+
+  take(take: (column: GrowingColumn) => Buffer): ChangeColumns {
     return {
       count: this.count,
-      keys: this.#keys.take(),
-      previous: this.#previous.take(),
-      before: this.#before.take(),
+      keys: take(this.#keys),
+      previous: take(this.#previous),
+      before: take(this.#before),
     };
   }
 }
 
-/** What the objects around the bytes of one {@link Changes} take, about. */
-const OBJECT_BYTES = 2048;
+/** What the objects around the bytes of one {@link Changes} take, about: 1.4 KB as resident memory. */
+const OBJECT_BYTES = 1536;
 
 /** About what a writer takes in memory. */
 const WRITER_BYTES = 100;
@@ -169,30 +195,42 @@ export function changesBuffers({ puts, deletes }: Changes): ArrayBuffer[] {
     deletes.previous,
     deletes.before,
   ];
-  return buffers.map(memoryOf);
+  return [...new Set(buffers.map(memoryOf))];
 }
 
-/** The memory of a column, which has its own. */
+/** The memory that a column lies in. */
 export function memoryOf(column: Buffer): ArrayBuffer {
   return column.buffer as ArrayBuffer;
 }
 
-/** Changes that came from another thread, where buffers arrive as plain arrays. */
+const NO_WRITERS: readonly Writer[] = [];
+const NO_BYTES = Buffer.alloc(0);
+
+/**
+ * Changes that came from another thread, where buffers arrive as plain arrays. They are kept
+ * in a history, so what is empty is shared.
+ */
 export function receivedChanges({ puts, deletes, writers }: Changes): Changes {
   return {
-    writers,
-    puts: { ...receivedColumns(puts), values: asBuffer(puts.values) },
-    deletes: receivedColumns(deletes),
+    writers: writers.length > 0 ? writers : NO_WRITERS,
+    puts: {
+      count: puts.count,
+      keys: receivedColumn(puts.keys),
+      previous: receivedColumn(puts.previous),
+      before: receivedColumn(puts.before),
+      values: receivedColumn(puts.values),
+    },
+    deletes: {
+      count: deletes.count,
+      keys: receivedColumn(deletes.keys),
+      previous: receivedColumn(deletes.previous),
+      before: receivedColumn(deletes.before),
+    },
   };
 }
 
-function receivedColumns(columns: ChangeColumns): ChangeColumns {
-  return {
-    count: columns.count,
-    keys: asBuffer(columns.keys),
-    previous: asBuffer(columns.previous),
-    before: asBuffer(columns.before),
-  };
+function receivedColumn(bytes: Uint8Array): Buffer {
+  return bytes.byteLength > 0 ? asBuffer(bytes) : NO_BYTES;
 }
 
 /** A Buffer over the memory of an array. */

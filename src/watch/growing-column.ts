@@ -3,6 +3,16 @@ export class GrowingColumn {
   #buffer = Buffer.allocUnsafeSlow(0);
   #length = 0;
 
+  /** Bytes that were appended. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Copies what was appended to a place of another buffer. */
+  copyTo(target: Buffer, at: number): void {
+    this.#buffer.copy(target, at, 0, this.#length);
+  }
+
   /** Appends a piece of another buffer. */
   append(source: Buffer, at: number, length: number): void {
     this.#reserve(length);

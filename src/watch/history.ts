@@ -5,7 +5,8 @@ import type { Scan } from "./watch-protocol.js";
 export interface Revision {
   readonly number: number;
   readonly changes: Changes;
-  readonly scan: Scan;
+  /** When it was seen; no more of the scan, as there are tens of thousands of revisions. */
+  readonly scan: Pick<Scan, "startedMs" | "finishedMs">;
   /** Traced calls that were lost: such a revision has no changes. */
   readonly lost: number;
   /** Calls that were traced or lost before it. */
@@ -55,10 +56,11 @@ export class History {
     return this.#revisions.slice(revision - this.#droppedTo);
   }
 
-  #add(changes: Changes, scan: Scan, lost: number): void {
+  #add(changes: Changes, { startedMs, finishedMs }: Scan, lost: number): void {
     this.#latest++;
     const callsBefore = this.#calls;
     this.#calls += lost + changes.writers.length;
+    const scan = { startedMs, finishedMs };
     this.#revisions.push({ number: this.#latest, changes, scan, lost, callsBefore });
     this.#bytes += changesBytes(changes);
     while (this.#bytes > this.#maxBytes) this.#drop();

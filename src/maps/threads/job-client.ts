@@ -18,14 +18,17 @@ export class JobClient {
   /**
    * Yields the job's outputs and returns its result. However it is left, it waits until
    * the job has stopped, so that what the job used may be closed after.
+   *
+   * @param signals each of them cancels the job. (AbortSignal.any leaves something for each job
+   *   in the memory of the signal that outlives it.)
    */
   async *outputs<Output, Result>(
     input: AsyncIterable<unknown> | undefined,
-    signal: AbortSignal,
+    signals: readonly AbortSignal[],
   ): AsyncGenerator<Output, Result, undefined> {
     const cancel = () => this.#tell("cancel");
     let inputError: { readonly error: unknown } | undefined;
-    signal.addEventListener("abort", cancel);
+    for (const signal of signals) signal.addEventListener("abort", cancel);
     if (input) {
       this.#feed(input).catch((error: unknown) => {
         inputError = { error };
@@ -33,7 +36,7 @@ export class JobClient {
       });
     }
     try {
-      signal.throwIfAborted();
+      throwIfAborted(signals);
       for (;;) {
         const message = await this.#next();
         if (message.type === "output") {
@@ -43,12 +46,12 @@ export class JobClient {
           return message.result as Result;
         } else if (message.type === "failed") {
           if (inputError) throw inputError.error;
-          signal.throwIfAborted();
+          throwIfAborted(signals);
           throw fromPortable(message.error);
         }
       }
     } finally {
-      signal.removeEventListener("abort", cancel);
+      for (const signal of signals) signal.removeEventListener("abort", cancel);
       cancel();
       while (!this.#finished) await this.#next();
       this.#wakeFeeder();
@@ -104,4 +107,8 @@ export class JobClient {
     this.#messages.push(message);
     this.#wakeReader();
   }
+}
+
+function throwIfAborted(signals: readonly AbortSignal[]): void {
+  for (const signal of signals) signal.throwIfAborted();
 }

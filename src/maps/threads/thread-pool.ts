@@ -66,8 +66,7 @@ export class ThreadPool {
     const start: JobStart = { kind, args, port: port2 };
     thread.worker.postMessage(start, [port2]);
     try {
-      const either = AbortSignal.any([signal, this.#closing.signal]);
-      return yield* job.outputs<Output, Result>(input, either);
+      return yield* job.outputs<Output, Result>(input, [signal, this.#closing.signal]);
     } finally {
       thread.jobs.delete(job);
     }
@@ -83,7 +82,7 @@ export class ThreadPool {
     const [port, other] = LocalPort.pair();
     const client = new JobClient(port);
     void runJob(job, args, other);
-    return client.outputs<Output, Result>(input, AbortSignal.any([signal, this.#closing.signal]));
+    return client.outputs<Output, Result>(input, [signal, this.#closing.signal]);
   }
 
   /** Cancels all jobs and ends the threads. */

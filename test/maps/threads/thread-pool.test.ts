@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { MapError } from "#dist/maps/map-error.js";
 import { resultOf, ThreadPool } from "#dist/maps/threads/thread-pool.js";
+import { collectGarbage } from "../../support/collect-garbage.js";
 import { streamOf } from "../support/elements.js";
 import { eventually, expectFailure } from "../support/outcome.js";
 
@@ -63,6 +64,21 @@ describe("a job", () => {
     expect(error.cause).toBeInstanceOf(Error);
     expect((error.cause as Error).stack).toMatch(/^TypeError: a defect\n +at /);
     expect(await result("sum", {}, never(), streamOf([1, 2]))).toBe(3);
+  });
+});
+
+describe("jobs that are over", () => {
+  it("leave nothing in memory, however many there were", async () => {
+    const run = async (jobs: number) => {
+      for (let job = 0; job < jobs; job++) {
+        await resultOf(pool.runHere<never, number>(async () => job, {}, never()));
+      }
+      return (await collectGarbage()).heapUsed;
+    };
+    const before = await run(5000);
+    const jobs = 50_000;
+    // A place in a list of theirs would be some dozens of bytes.
+    expect((await run(jobs)) - before).toBeLessThan(jobs * 16);
   });
 });
 
