@@ -1,0 +1,110 @@
+import { type Comparison, type Entry, isAt, type Operation, put, remove } from "../store/index.js";
+import { invalidField, RolloutError } from "./rollout-error.js";
+import { rolloutKeys } from "./rollout-keys.js";
+import type { RolloutPlan } from "./rollout-plan.js";
+import { decodeRollout, encodeRollout, hasEnded, type RolloutState } from "./rollout-state.js";
+
+/** What a write of a set's manifest has to compare and write beside, in its transaction. */
+export interface BesideManifest {
+  readonly compare: readonly Comparison[];
+  readonly success: readonly Operation[];
+  /** A generation that the hosts are on: its manifest is to be kept. 0 for none. */
+  readonly kept: number;
+}
+
+/** A new generation of a set, that is about to be written. */
+export interface NewGeneration {
+  readonly set: string;
+  readonly setId: string;
+  /** The generation that the set is at; 0 for a new set. */
+  readonly before: number;
+  readonly generation: number;
+  /** How it is rolled out; absent for every host at once. */
+  readonly plan?: RolloutPlan | undefined;
+}
+
+/** Who begins a rollout, and when. */
+export interface RolloutBegin {
+  /** A string that nobody has made before. */
+  readonly newId: () => string;
+  readonly by: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
+/**
+ * What goes with the write of a new generation. While a set is being rolled out, no other
+ * generation can be put: it would have to be told which hosts it is for. After one that was
+ * aborted, hosts are on two generations: then only one for all of them at once can be.
+ * ROLLOUT_RUNNING, INVALID_ARGUMENT, DAMAGED.
+ * @param entry of the set's rollout, as it was read with the manifest
+ */
+export function besideManifest(
+  entry: Entry | undefined,
+  next: NewGeneration,
+  begin: RolloutBegin,
+): BesideManifest {
+  const last = entry && decodeRollout(entry.value);
+  const key = rolloutKeys.state(next.set);
+  const compare = [isAt(key, entry?.modRevision ?? 0n)];
+  const present = last?.setId === next.setId && last.to === next.before ? last : undefined;
+  checkEnded(present);
+  if (next.plan === undefined) {
+    return { compare, success: entry ? [remove(key)] : [], kept: 0 };
+  }
+  checkSettled(present);
+  const from = present === undefined || present.phase === "completed" ? next.before : present.from;
+  checkRollBack(next.plan, from);
+  const state = firstState(next, next.plan, from, begin);
+  return { compare, success: [put(key, encodeRollout(state))], kept: from };
+}
+
+/** What goes with the removal of a set. ROLLOUT_RUNNING, DAMAGED. */
+export function besideRemoval(set: string, entry: Entry | undefined): BesideManifest {
+  const last = entry && decodeRollout(entry.value);
+  checkEnded(last);
+  const key = rolloutKeys.state(set);
+  const success = entry ? [remove(key)] : [];
+  return { compare: [isAt(key, entry?.modRevision ?? 0n)], success, kept: 0 };
+}
+
+/** A rollout that nobody was told of yet. */
+export function firstState(
+  { set, setId, generation }: NewGeneration,
+  plan: RolloutPlan,
+  from: number,
+  { newId, by, at }: RolloutBegin,
+): RolloutState {
+  const message = `generation ${generation}, wave 1 of ${plan.waves.length}`;
+  return {
+    ...{ format: 1, id: newId(), set, setId, from, to: generation, plan },
+    ...{ phase: "applying", wave: 0, size: 0, admitted: "", toldAll: false },
+    ...{ bakedMs: 0, waitedMs: 0, done: 0, baselines: {} },
+    history: [{ what: "began", at, by, message }],
+  };
+}
+
+function checkEnded(last: RolloutState | undefined): void {
+  if (last === undefined || hasEnded(last)) return;
+  throw new RolloutError(
+    "ROLLOUT_RUNNING",
+    `map set "${last.set}" is being rolled out to generation ${last.to}: wait until that has ended, roll it back, or abort it`,
+  );
+}
+
+function checkSettled(last: RolloutState | undefined): void {
+  // One that was aborted before anybody was told, or on the way back, leaves no mixture.
+  if (last?.phase !== "aborted" || last.admitted === "") return;
+  throw new RolloutError(
+    "ROLLOUT_RUNNING",
+    `hosts of map set "${last.set}" are on generations ${last.from} and ${last.to}, since its rollout was aborted: roll it back first, or put a generation for all hosts at once`,
+  );
+}
+
+function checkRollBack({ onFailure }: RolloutPlan, from: number): void {
+  if (onFailure === "pause" || from > 0) return;
+  throw invalidField(
+    "onFailure",
+    "a set's first generation has none before it to go back to: let it pause, or put an empty set first",
+  );
+}
