@@ -73,6 +73,7 @@ function withSettings(command: Command): void {
     .option("--tls-cert <file>", "certificate chain for --tcp, PEM")
     .option("--tls-key <file>", "private key for --tcp, PEM")
     .option("--tls-client-ca <file>", "ask clients of --tcp for a certificate that this one signed")
+    .option("--tls-client-crl <file>", "certificates of clients of --tcp that were revoked, PEM")
     .option("--plaintext", "serve --tcp without TLS; on loopback addresses only");
 }
 
@@ -98,8 +99,9 @@ function readFlags(command: Command): Flags {
 }
 
 function tcpListener(command: Command, given: Values): Values | undefined {
-  const { tcp, tlsCert, tlsKey, tlsClientCa, plaintext } = given;
-  const tls = dropUndefined({ cert: tlsCert, key: tlsKey, client_ca: tlsClientCa });
+  const { tcp, tlsCert, tlsKey, tlsClientCa, tlsClientCrl, plaintext } = given;
+  const clients = { client_ca: tlsClientCa, client_crl: tlsClientCrl };
+  const tls = dropUndefined({ cert: tlsCert, key: tlsKey, ...clients });
   const hasTls = Object.keys(tls).length > 0;
   if (tcp === undefined) {
     if (hasTls || plaintext) command.error("error: --tls-* and --plaintext are about --tcp");

@@ -97,8 +97,8 @@ export class Daemon {
     const { listeners, rpc, observation, hub, records, host, access, audit } = this.#parts;
     const { opened, joined } = this.#parts;
     const graceMs = this.#config.shutdown_grace_ms;
-    listeners.close();
     await opened?.relay.goodbye(graceMs);
+    listeners.close();
     await rpc.shutdown(graceMs);
     await joined?.stop();
     await opened?.close();

@@ -1,5 +1,4 @@
 import { hostname } from "node:os";
-import { createSecureContext } from "node:tls";
 import {
   type CallOrigin,
   type HostRegistration,
@@ -11,7 +10,7 @@ import {
   type AccessControl,
   certificatePeer,
   type Principal,
-  WatchedFiles,
+  type WatchedFiles,
 } from "../access/index.js";
 import {
   type DialedRelay,
@@ -26,9 +25,8 @@ import {
 } from "../fleet/index.js";
 import type { MapHost } from "../maps/index.js";
 import { carriedCaller, hostMessage, type RpcServer } from "../rpc/index.js";
-import { fileEvents } from "./access.js";
 import type { Config } from "./config.js";
-import { ExitCode, StartError } from "./exit-code.js";
+import { followTls } from "./fleet-tls.js";
 
 /** The relay in the same process. */
 const LOCAL = "local";
@@ -90,30 +88,6 @@ function dialer(
     if (relay && address === LOCAL) return localLink(relay.sessions, hostId(fleet));
     return dialRelay(address, tls?.value);
   };
-}
-
-/** Certificates are read again when their files change. */
-export function followTls(
-  tls: Config["fleet"]["tls"],
-  log: Logger,
-): WatchedFiles<DialTls> | undefined {
-  if (!tls) return undefined;
-  const { ca, cert, key, crl, min_version: minVersion } = tls;
-  const files = [ca, cert, key, ...(crl === undefined ? [] : [crl])];
-  const read = ([ca, cert, key, crl]: readonly Buffer[]) => {
-    const options: DialTls = { ca, cert, key, minVersion, ...(crl && { crl }) };
-    createSecureContext(options); // throws where they do not fit together
-    return options;
-  };
-  try {
-    return new WatchedFiles(files, read, fileEvents("fleet.tls", log));
-  } catch (cause) {
-    throw new StartError(
-      ExitCode.CONFIGURATION,
-      `fleet.tls: cannot use ${files.join(", ")}: ${(cause as Error).message}`,
-      { cause },
-    );
-  }
 }
 
 function callerBy(

@@ -1,8 +1,9 @@
 import { hostname } from "node:os";
 import type { Logger } from "pino";
-import { Relay, type Store } from "../fleet/index.js";
+import { Relay, RelayConnections, type Store } from "../fleet/index.js";
 import type { Config } from "./config.js";
 import { openFleetStore } from "./fleet-store.js";
+import { followTls } from "./fleet-tls.js";
 
 /** A relay with its store. */
 export interface OpenRelay {
@@ -13,9 +14,16 @@ export interface OpenRelay {
 /** Opens the store and a relay on it. Throws a StartError. */
 export async function openRelay({ fleet, limits }: Config, log: Logger): Promise<OpenRelay> {
   const store: Store = await openFleetStore(fleet.store);
+  const id = fleet.relay_id ?? hostname();
+  const tls = followTls(fleet.tls, log);
+  const others = new RelayConnections({
+    relayId: id,
+    tls: () => tls?.value,
+    maxMessageBytes: limits.max_message_bytes,
+  });
+  tls?.onChange(() => others.close());
   const relay = new Relay({
-    id: fleet.relay_id ?? hostname(),
-    store,
+    ...{ id, store, others },
     advertise: fleet.advertise,
     heartbeatMs: fleet.heartbeat_ms,
     leaseSeconds: fleet.lease_s,
@@ -27,6 +35,8 @@ export async function openRelay({ fleet, limits }: Config, log: Logger): Promise
   return {
     relay,
     async close() {
+      tls?.close();
+      others.close();
       await relay.close();
       await store.close();
     },

@@ -69,12 +69,12 @@ export class RelayDaemon {
     this.#parts.audit?.log.reopen();
   }
 
-  /** Stops in order: no new connections, hosts are sent away, no calls, then the store. */
+  /** Stops in order: hosts are sent away, no new connections, no calls, then the store. */
   async stop(): Promise<void> {
     const { listeners, opened, rpc, observation, access, audit } = this.#parts;
-    listeners.close();
     const graceMs = this.#config.shutdown_grace_ms;
     await opened.relay.goodbye(graceMs);
+    listeners.close();
     await rpc.shutdown(graceMs);
     access.close();
     await audit?.log.close();

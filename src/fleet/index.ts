@@ -10,6 +10,7 @@ export type { DialTls } from "./relay/dial.js";
 export type { FanOut, FanOutEvent, HostResult, Outcome } from "./relay/fan-out.js";
 export type { HostPeer } from "./relay/host-peer.js";
 export type { OtherRelays } from "./relay/host-router.js";
+export { RelayConnections } from "./relay/other-relays.js";
 export { Relay, type RelayOptions } from "./relay/relay.js";
 export type { HostEvent } from "./relay/watch-hosts.js";
 export { hostMatcher } from "./selector.js";

@@ -22,6 +22,23 @@ export { type ConnectOptions, connect, type TlsOptions } from "./connect.js";
 export type { CpuTargetOptions, CpuViewOptions } from "./cpu.js";
 export { Dump, type DumpOptions } from "./dump.js";
 export { BpfmapError, type BpfmapErrorInit, type FieldViolation } from "./errors.js";
+export {
+  FanOut,
+  type FanOutEvent,
+  type FanOutOutcome,
+  type HostMessage,
+  type HostOutcome,
+  type HostResult,
+} from "./fan-out.js";
+export {
+  type FanOutAnswer,
+  type FanOutOptions,
+  type FanOutRequestInit,
+  type FanOutRpc,
+  Fleet,
+  type FleetHostEvent,
+  type HostSelectorInit,
+} from "./fleet.js";
 export type { JsonMap, TypingInit } from "./json-map.js";
 export type { ElementSource, LoadOptions } from "./load.js";
 export {

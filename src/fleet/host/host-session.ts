@@ -64,6 +64,7 @@ export class HostSession implements AnswerFrames {
     const { link, registration } = this.#options;
     void this.#watchSilence(() => WELCOME_MS);
     try {
+      this.#options.checkRelay(link.relay);
       const hello = { protocolVersion: PROTOCOL_VERSION, registration };
       await this.#send({ case: "hello", value: hello });
       for await (const frame of link.frames) this.#receive(frame);
@@ -77,7 +78,6 @@ export class HostSession implements AnswerFrames {
 
   /** Ends the session where its relay may not speak for others any more. */
   recheckRelay(): void {
-    if (this.#creditBytes === 0) return;
     try {
       this.#options.checkRelay(this.#options.link.relay);
     } catch (error) {
@@ -137,13 +137,11 @@ export class HostSession implements AnswerFrames {
     }
   }
 
-  /** Who the relay is, is known now. It hears of the host's trouble with it, and of nothing else. */
   #welcome(welcome: Welcome): void {
-    const { link, checkRelay, onWelcome } = this.#options;
+    const { onWelcome } = this.#options;
     if (welcome.protocolVersion !== PROTOCOL_VERSION) {
       throw sessionProtocolError(`the relay speaks version ${welcome.protocolVersion}`);
     }
-    checkRelay(link.relay);
     this.#creditBytes = welcome.callCreditBytes;
     const heartbeatMs = welcome.heartbeatInterval ? durationMs(welcome.heartbeatInterval) : 5000;
     void this.#beat(heartbeatMs);

@@ -3,6 +3,7 @@ import { type ClientHttp2Session, type ClientHttp2Stream, constants } from "node
 import type { CallStart } from "@bpfmapd/client/proto";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { IncomingMessages, SendWindow, sendMessage } from "../session/message-parts.js";
+import { roomIn } from "../session/stream-room.js";
 import { errorIn, framed, statusBytes, unframed } from "./grpc-answer.js";
 
 const CANCELLED = 1;
@@ -106,19 +107,6 @@ export class LocalCall {
     // What was cancelled is cut, and not ended: half a load is none.
     if (this.#error === undefined && !stream.destroyed) stream.end();
   }
-}
-
-/** Settles when a stream takes more, or is over. */
-function roomIn(stream: ClientHttp2Stream): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      stream.off("drain", done);
-      stream.off("close", done);
-      resolve();
-    };
-    stream.once("drain", done);
-    stream.once("close", done);
-  });
 }
 
 function outcomeOf(trailers: Parameters<typeof errorIn>[0]): Uint8Array {

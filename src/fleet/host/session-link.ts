@@ -18,7 +18,7 @@ export interface SessionLink {
   send(frame: ConnectRequest): Promise<void>;
   /** What the relay sends; throws what ends the stream. */
   readonly frames: AsyncIterable<ConnectResponse>;
-  /** Who is at the other end: known when the first frame has come. */
+  /** Who is at the other end. */
   readonly relay: DialedRelay;
   /** Ends it. */
   close(): void;

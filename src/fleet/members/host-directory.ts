@@ -96,6 +96,11 @@ export class HostDirectory {
     return this.#relays.get(id);
   }
 
+  /** How many relays live. */
+  get relayCount(): number {
+    return this.#relays.size;
+  }
+
   /** Calls back for each host that changes; answers how to end that. */
   onChange(listener: HostListener): () => void {
     this.#listeners.add(listener);

@@ -5,7 +5,7 @@ import {
   type PeerCertificate,
   type SecureContextOptions,
 } from "node:tls";
-import { type ChannelOptions, Client, credentials } from "@grpc/grpc-js";
+import { type ChannelOptions, Client, connectivityState, credentials } from "@grpc/grpc-js";
 import type { DialedRelay } from "../host/session-link.js";
 
 /** How relays on TCP are dialed: PEM of CA, certificate and key, and of what was revoked. */
@@ -53,4 +53,19 @@ export function dialClient(address: string, tls: DialTls | undefined): DialedCli
     checkServerIdentity: note,
   });
   return { client: new Client(address, secure, CHANNEL), relay };
+}
+
+/** Whether there is a connection, or the first try to make one goes well: grpc-js would go on trying. */
+export async function isConnected(client: Client, withinMs: number): Promise<boolean> {
+  const channel = client.getChannel();
+  const deadline = Date.now() + withinMs;
+  let state = channel.getConnectivityState(true);
+  while (state === connectivityState.IDLE || state === connectivityState.CONNECTING) {
+    const isLate = await new Promise<boolean>((resolve) =>
+      channel.watchConnectivityState(state, deadline, (error) => resolve(error !== undefined)),
+    );
+    if (isLate) return false;
+    state = channel.getConnectivityState(true);
+  }
+  return state === connectivityState.READY;
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import {
   type ConnectRequest,
   type ConnectResponse,
@@ -15,6 +16,7 @@ import { HOSTS, SESSIONS, writeRecord } from "../members/member-keys.js";
 import { FrameQueue } from "../session/frame-queue.js";
 import { CALL_CREDIT_BYTES, PROTOCOL_VERSION } from "../session/protocol.js";
 import {
+  relayStopping,
   sessionProtocolError,
   sessionReplaced,
   storeUnavailable,
@@ -79,12 +81,22 @@ export class HostSessions {
     return out;
   }
 
-  /** Tells all hosts to dial another relay; settles when no call is under way. */
-  async goodbye(): Promise<void> {
+  /** Takes no more hosts, and tells all to dial another relay. */
+  goodbye(): void {
     this.#isStopping = true;
-    const sessions = [...this.#sessions.values()].map(({ session }) => session);
-    for (const session of sessions) session.goodbye();
-    await Promise.all(sessions.map((session) => session.idle()));
+    for (const { session } of this.#sessions.values()) session.goodbye();
+  }
+
+  /** Settles when no call is under way. */
+  async idle(): Promise<void> {
+    await Promise.all([...this.#sessions.values()].map(({ session }) => session.idle()));
+  }
+
+  /** Settles when all sessions are over. */
+  async gone(): Promise<void> {
+    const over = ({ closed }: RelaySession) =>
+      closed.aborted || once(closed, "abort").then(() => undefined);
+    await Promise.all([...this.#sessions.values()].map(({ session }) => over(session)));
   }
 
   async #run(
@@ -95,6 +107,7 @@ export class HostSessions {
   ): Promise<void> {
     const frames = requests[Symbol.asyncIterator]();
     const registration = helloOf((await frames.next()).value);
+    if (this.#isStopping) throw relayStopping();
     checkHostId(registration.hostId, peer);
     const session = this.#open(registration, out);
     const registered: Registered = { session };

@@ -29,6 +29,9 @@ export interface RelayOptions {
   readonly others?: OtherRelays | undefined;
 }
 
+/** How long hosts may take to be with another relay, in milliseconds. */
+const MOVE_MS = 5000;
+
 /** A page of hosts. */
 export interface HostPage {
   readonly hosts: readonly FleetHost[];
@@ -59,7 +62,10 @@ export class Relay {
       ...{ relayId: id, store, clock, log, heartbeatMs, forgetSeconds, maxMessageBytes },
       ...{ keys: this.#keys, directory: this.directory },
     });
-    this.hosts = new HostRouter(id, this.sessions, this.directory, options.others);
+    this.hosts = new HostRouter({
+      ...{ relayId: id, sessions: this.sessions, directory: this.directory },
+      ...{ others: options.others, clock },
+    });
   }
 
   /** Bytes of a call's message. */
@@ -109,13 +115,20 @@ export class Relay {
     return fanOut(parts, fan, signal);
   }
 
-  /** Hosts are told to dial others; settles when calls under way have ended, or time is up. */
+  /**
+   * Hosts are sent to the other relays, and called here until they are there. Settles when none
+   * is left and no call is under way, or time is up.
+   */
   async goodbye(graceMs: number): Promise<void> {
-    const { signal } = this.#stopped;
-    await Promise.race([
-      this.sessions.goodbye(),
-      this.#clock.sleep(graceMs, signal).catch(() => {}),
-    ]);
+    const begun = this.#clock.now();
+    const within = (work: Promise<unknown>, ms: number) => {
+      const { signal } = this.#stopped;
+      return Promise.race([work, this.#clock.sleep(ms, signal).catch(() => {})]);
+    };
+    this.sessions.goodbye();
+    const hasOthers = this.directory.relayCount > 1;
+    if (hasOthers) await within(this.sessions.gone(), Math.min(MOVE_MS, graceMs));
+    await within(this.sessions.idle(), Math.max(0, graceMs - (this.#clock.now() - begun)));
   }
 
   /** Gives up what it has in the store. */

@@ -19,3 +19,8 @@ export function storeUnavailable(cause: unknown): MapError {
   const why = cause instanceof Error ? cause.message : String(cause);
   return new MapError("STORE_UNAVAILABLE", `the fleet's store does not answer: ${why}`, { cause });
 }
+
+/** The relay takes no more hosts. */
+export function relayStopping(): MapError {
+  return new MapError("DAEMON_STOPPING", "the relay is stopping: dial another");
+}

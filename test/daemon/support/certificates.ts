@@ -15,6 +15,8 @@ export interface Certificate {
 export interface Authority extends Certificate {
   /** @param names subject alternative names; for localhost and 127.0.0.1 unless given */
   issue(name: string, names?: string): Certificate;
+  /** Path of a list of the certificates that are revoked now. */
+  revoke(...certificates: Certificate[]): string;
 }
 
 /** Makes a new authority. */
@@ -45,7 +47,22 @@ export function createAuthority(): Authority {
       openssl("x509", "-req", "-in", request, ...signer, ...out);
       return read(name);
     },
+    revoke(...certificates) {
+      const [config, list] = [join(directory, "ca.cnf"), join(directory, "crl.pem")];
+      writeFileSync(join(directory, "index.txt"), "", { flag: "a" });
+      writeFileSync(config, revocationConfig(directory));
+      const signed = ["ca", "-config", config, "-keyfile", ca.keyFile, "-cert", ca.certFile];
+      for (const { certFile } of certificates) openssl(...signed, "-revoke", certFile);
+      openssl(...signed, "-gencrl", "-out", list);
+      return list;
+    },
   };
+}
+
+function revocationConfig(directory: string): string {
+  const settings = { database: join(directory, "index.txt"), default_md: "sha256" };
+  const lines = Object.entries({ ...settings, default_crl_days: "2" });
+  return `[ca]\ndefault_ca = own\n[own]\n${lines.map((line) => line.join(" = ")).join("\n")}\n`;
 }
 
 function openssl(...args: string[]): void {
