@@ -26,6 +26,8 @@ export const ExitCode = {
   UNAVAILABLE: 9,
   /** The output is whole, but the map changed too fast to be read completely. */
   INCOMPLETE: 10,
+  /** Some hosts of a fleet have failed, could not be reached, or were not called. */
+  PARTIAL: 12,
   /** Anything else that the daemon answered. */
   INTERNAL: 11,
   /** Interrupted from the keyboard (128 + SIGINT). */
@@ -69,4 +71,5 @@ export const EXIT_CODE_HELP = `Exit codes:
   9  daemon not reachable, stopping, or no answer in time
   10 done, but the map changed too fast to be read completely
   11 any other error of the daemon
+  12 not all hosts of a fleet have answered
   130 interrupted`;

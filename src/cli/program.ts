@@ -3,7 +3,13 @@ import { Command, CommanderError } from "commander";
 import { CliError } from "./cli-error.js";
 import { completionScript, SHELLS } from "./commands/completion.js";
 import { host } from "./commands/host.js";
-import { AUTH_VERBS, BPFTOOL_VERBS, FEATURE_VERBS, OWN_VERBS } from "./commands/index.js";
+import {
+  AUTH_VERBS,
+  BPFTOOL_VERBS,
+  FEATURE_VERBS,
+  FLEET_VERBS,
+  OWN_VERBS,
+} from "./commands/index.js";
 import { CliContext } from "./context.js";
 import { EXIT_CODE_HELP, ExitCode } from "./exit-code.js";
 import { jsonText } from "./format/json-writer.js";
@@ -41,8 +47,8 @@ export function buildProgram(terminal: Terminal): Program {
   const command = new Command("bpfmapctl");
   const program: Program = { command, exitCode: ExitCode.OK };
   command
-    .description("The eBPF maps of a host, over gRPC, with the grammar of bpftool.")
-    .usage("[OPTIONS] { map | feature | auth | host } { COMMAND | help }")
+    .description("The eBPF maps of a host or a fleet, over gRPC, with the grammar of bpftool.")
+    .usage("[OPTIONS] { map | feature | auth | fleet | host } { COMMAND | help }")
     .helpCommand("help [command]", "tell about a command")
     .helpOption("-h, --help", "tell about a command")
     .configureHelp({ subcommandTerm })
@@ -84,6 +90,11 @@ export function buildProgram(terminal: Terminal): Program {
   auth.description("ask what the daemon's policy allows").usage("can-i VERB [MAP]");
   auth.addHelpText("after", `\n${GLOBAL_OPTIONS_HELP}`);
   for (const verb of AUTH_VERBS) addVerb(program, auth, verb, terminal);
+
+  const fleet = inherit(command.command("fleet"), command);
+  fleet.description("work with many hosts, by a relay").usage("COMMAND [ARGUMENTS]");
+  fleet.addHelpText("after", `\n${GLOBAL_OPTIONS_HELP}`);
+  for (const verb of FLEET_VERBS) addVerb(program, fleet, verb, terminal);
 
   addVerb(program, command, host, terminal);
   addCompletion(command, terminal);

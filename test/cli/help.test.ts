@@ -1,6 +1,12 @@
 import { PassThrough } from "node:stream";
 import { describe, expect, it } from "vitest";
-import { AUTH_VERBS, BPFTOOL_VERBS, FEATURE_VERBS, OWN_VERBS } from "#dist/cli/commands/index.js";
+import {
+  AUTH_VERBS,
+  BPFTOOL_VERBS,
+  FEATURE_VERBS,
+  FLEET_VERBS,
+  OWN_VERBS,
+} from "#dist/cli/commands/index.js";
 import { Output } from "#dist/cli/output.js";
 import { run } from "#dist/cli/run.js";
 
@@ -28,6 +34,8 @@ const commands = [
   ...[...BPFTOOL_VERBS, ...OWN_VERBS].map(({ name }) => ["map", name]),
   ...FEATURE_VERBS.map(({ name }) => ["feature", name]),
   ...AUTH_VERBS.map(({ name }) => ["auth", name]),
+  ["fleet"],
+  ...FLEET_VERBS.map(({ name }) => ["fleet", name]),
 ];
 
 describe.each(commands.map((words) => [words.join(" "), words] as const))(

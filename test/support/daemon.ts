@@ -13,7 +13,10 @@ const START_TIMEOUT_MS = Number(process.env.BPFMAPD_TEST_START_LIMIT_MS ?? 30_00
 const STOP_TIMEOUT_MS = 30_000;
 
 export interface DaemonOptions {
-  /** Further arguments of `bpfmapd serve`; they come last, so they win. */
+  /**
+   * Further arguments; they come last, so they win. "{directory}" in them is the daemon's own
+   * directory, which goes with it.
+   */
   args?: readonly string[];
   /** What the program is run as; "serve" unless given. */
   role?: "serve" | "relay";
@@ -133,7 +136,7 @@ class DaemonProcess implements TestDaemon {
       ...["--socket", this.socket],
       ...["--bpffs-root", this.bpffs],
       ...["--log-level", logLevel],
-      ...args,
+      ...args.map((arg) => arg.replace("{directory}", this.directory)),
     ];
     const child = spawn(command[0] as string, command.slice(1), {
       env: { ...process.env, ...env },

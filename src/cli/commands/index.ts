@@ -8,6 +8,8 @@ import { dump } from "./dump.js";
 import { eventPipe } from "./event-pipe.js";
 import { exportVerb } from "./export.js";
 import { probe } from "./feature.js";
+import { fleetCall } from "./fleet-call.js";
+import { fleetHosts } from "./fleet-hosts.js";
 import { getnext } from "./getnext.js";
 import { hold, keepalive, release } from "./hold.js";
 import { importVerb } from "./import.js";
@@ -72,6 +74,9 @@ export const OWN_VERBS: readonly AnyVerb[] = [
 
 /** The verbs of `bpftool feature`. */
 export const FEATURE_VERBS: readonly AnyVerb[] = [probe];
+
+/** What is done with a fleet of hosts. */
+export const FLEET_VERBS: readonly AnyVerb[] = [fleetHosts, fleetCall];
 
 /** Questions about the daemon's policy. */
 export const AUTH_VERBS: readonly AnyVerb[] = [canI];

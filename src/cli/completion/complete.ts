@@ -1,6 +1,12 @@
 import type { Command, Option } from "commander";
 import { SHELLS } from "../commands/completion.js";
-import { AUTH_VERBS, BPFTOOL_VERBS, FEATURE_VERBS, OWN_VERBS } from "../commands/index.js";
+import {
+  AUTH_VERBS,
+  BPFTOOL_VERBS,
+  FEATURE_VERBS,
+  FLEET_VERBS,
+  OWN_VERBS,
+} from "../commands/index.js";
 import { CliContext } from "../context.js";
 import { expandWords } from "../expand.js";
 import type { GlobalOptions } from "../global-options.js";
@@ -141,6 +147,8 @@ function verbsOf(object: string | undefined) {
       return FEATURE_VERBS;
     case "auth":
       return AUTH_VERBS;
+    case "fleet":
+      return FLEET_VERBS;
     default:
       return [...BPFTOOL_VERBS, ...OWN_VERBS];
   }

@@ -2,13 +2,7 @@ import { hostname } from "node:os";
 import { Liveness, MapType, LabelRequirement_Operator as Operator } from "@bpfmapd/client/proto";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { type LogLine, startDaemon, type TestDaemon } from "../../support/daemon.js";
-import {
-  startHost,
-  startRelay,
-  storeDirectory,
-  untilConnected,
-  untilHosts,
-} from "../support/fleet.js";
+import { OWN_STORE, startHost, startRelay, untilConnected, untilHosts } from "../support/fleet.js";
 
 describe("a relay with hosts", () => {
   let relay: TestDaemon;
@@ -127,7 +121,7 @@ it("leaves a host to the session that was opened last, where two have one id", a
 
 it("is host, relay and store in one process", async () => {
   const daemon = await startDaemon({
-    args: ["--fleet", "--store-directory", storeDirectory(), "--label", "zone=a"],
+    args: ["--fleet", ...OWN_STORE, "--label", "zone=a"],
   });
   const hosts = await untilConnected(daemon, hostname());
   expect(hosts.get(hostname())).toMatchObject({ address: "local", labels: { zone: "a" } });

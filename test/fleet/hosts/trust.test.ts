@@ -5,7 +5,7 @@ import { expect, it, vi } from "vitest";
 import { createAuthority } from "../../daemon/support/certificates.js";
 import { temporaryDirectory } from "../../daemon/support/run.js";
 import type { TestDaemon } from "../../support/daemon.js";
-import { untilConnected, untilHosts } from "../support/fleet.js";
+import { OWN_STORE, untilConnected, untilHosts } from "../support/fleet.js";
 import { RelayClient } from "../support/relay-client.js";
 import {
   auditLines,
@@ -20,7 +20,7 @@ const SPEC = { type: MapType.HASH, name: "guarded", keySize: 4, valueSize: 4, ma
 const KEY = Uint8Array.of(1, 2, 3, 4);
 const ELEMENTS = { count: 1, keys: KEY, values: KEY };
 
-const embedded = () => new SecureFleet(["--store-directory", join(temporaryDirectory(), "store")]);
+const embedded = () => new SecureFleet(OWN_STORE);
 const stage = ({ client }: TestDaemon) =>
   client.maps.createMap({ spec: SPEC, hold: { name: "guarded" } });
 

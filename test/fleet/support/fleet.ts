@@ -1,11 +1,11 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { type FleetHost, Liveness } from "@bpfmapd/client/proto";
 import { type DaemonOptions, startDaemon, type TestDaemon } from "../../support/daemon.js";
 
 /** Quick enough for tests: a host that is silent for 1.5 s is gone, a relay after 3 s. */
 export const QUICK = ["--fleet-heartbeat-ms", "500", "--fleet-lease-s", "2"];
+
+/** An embedded store of a daemon's own. */
+export const OWN_STORE = ["--store-directory", "{directory}/store"];
 
 /** A relay with an embedded store of its own, unless the options have another. */
 export async function startRelay(id: string, options: DaemonOptions = {}): Promise<TestDaemon> {
@@ -13,7 +13,7 @@ export async function startRelay(id: string, options: DaemonOptions = {}): Promi
   return startDaemon({
     ...others,
     role: "relay",
-    args: ["--relay-id", id, "--store-directory", storeDirectory(), ...QUICK, ...args],
+    args: ["--relay-id", id, ...OWN_STORE, ...QUICK, ...args],
   });
 }
 
@@ -53,11 +53,4 @@ export function untilConnected(relay: TestDaemon, ...ids: string[]) {
   return untilHosts(relay, (hosts) =>
     ids.every((id) => hosts.get(id)?.liveness === Liveness.CONNECTED),
   );
-}
-
-/** A directory for an embedded store, which goes with this process. */
-export function storeDirectory(): string {
-  const directory = mkdtempSync(join(tmpdir(), "bpfmapd-store-"));
-  process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
-  return join(directory, "store");
 }
