@@ -130,10 +130,10 @@ export class HostSessions {
       }
       session.closed.throwIfAborted();
     } catch (error) {
-      if (session.closed.aborted) throw session.closed.reason;
-      throw error instanceof StoreError ? storeUnavailable(error) : error;
+      session.close(error instanceof StoreError ? storeUnavailable(error) : error);
+      throw session.closed.reason;
     } finally {
-      session.close(new Error("the host's stream has ended"));
+      session.close();
       if (this.#sessions.get(session.hostId) === registered) this.#sessions.delete(session.hostId);
       registered.claim?.release();
       remembered?.stop();

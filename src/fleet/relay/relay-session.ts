@@ -146,10 +146,13 @@ export class RelaySession implements CallFrames {
     await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
-  /** The session is over: calls under way end as cut off. */
-  close(reason: Error): void {
+  /**
+   * The session is over: calls under way end as cut off.
+   * @param reason what the host is told; without one it has ended the session itself
+   */
+  close(reason?: unknown): void {
     if (this.closed.aborted) return;
-    this.#closed.abort(reason);
+    this.#closed.abort(reason ?? new Error("the host has ended the session"));
     for (const call of this.#calls.values()) {
       call.cut(unreachable(this.hostId, "lost its session under the call", true));
     }

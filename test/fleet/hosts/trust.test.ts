@@ -177,6 +177,24 @@ it("registers no host whose certificate is revoked", async () => {
   await untilLogged(relay.daemon, "TLS handshake failed");
 });
 
+it.each(["listHosts", "watchHosts", "fanOut"] as const)(
+  "denies %s to one whom the relay's policy does not know",
+  async (rpc) => {
+    const secure = embedded();
+    const relay = await secure.relay("r1", {
+      policy: { ...RELAY_POLICY, identities: {}, fleet: {} },
+    });
+    const { fleet } = secure.client(relay, "nobody");
+    const requests = [{ typeUrl: "type.googleapis.com/bpfmap.v1.ListMapsRequest" }];
+    const calls = {
+      listHosts: () => fleet.listHosts({}),
+      watchHosts: () => fleet.watchHosts({}).next(),
+      fanOut: () => fleet.fanOut({ selector: {}, requests }).next(),
+    };
+    await expect(calls[rpc]()).rejects.toMatchObject({ reason: "ACCESS_DENIED" });
+  },
+);
+
 it("carries no call for one that is no relay", async () => {
   const secure = embedded();
   const relay = await secure.relay("r1");
