@@ -1,11 +1,22 @@
 /** The fleet floor: what many hosts share. */
+
+export type {
+  CounterStep,
+  FleetStep,
+  HostAggregate,
+  KeySum,
+  TopSums,
+  Totals,
+} from "./aggregate/index.js";
 export { type Clock, systemClock } from "./clock.js";
+export type { FleetWatch, FleetWatchEvent } from "./fleet-watch/watch-fleet.js";
 export { dialRelay } from "./host/dial-relay.js";
 export { duplexPair } from "./host/duplex-pair.js";
 export { HostAgent, type HostAgentOptions } from "./host/host-agent.js";
 export { localLink } from "./host/local-link.js";
 export type { DialedRelay, DialRelay } from "./host/session-link.js";
 export { type HostCall, HostCallError, type HostCaller } from "./host-call.js";
+export type { AggregateCall, AggregateRound, HostFailure } from "./relay/aggregate-hosts.js";
 export type { DialTls } from "./relay/dial.js";
 export type { FanOut, FanOutEvent, HostResult, Outcome } from "./relay/fan-out.js";
 export type { HostPeer } from "./relay/host-peer.js";

@@ -1,9 +1,11 @@
 /** The generated contract: every message, enum and service of `bpfmap.v1` and `bpfmap.fleet.v1`. */
+export * from "./gen/bpfmap/fleet/v1/aggregate_pb.js";
 export * from "./gen/bpfmap/fleet/v1/fleet_service_pb.js";
 export * from "./gen/bpfmap/fleet/v1/host_pb.js";
 export * from "./gen/bpfmap/fleet/v1/relay_service_pb.js";
 export * from "./gen/bpfmap/fleet/v1/selector_pb.js";
 export * from "./gen/bpfmap/fleet/v1/session_pb.js";
+export * from "./gen/bpfmap/fleet/v1/watch_pb.js";
 export * from "./gen/bpfmap/v1/aggregate_pb.js";
 export * from "./gen/bpfmap/v1/capability_pb.js";
 export * from "./gen/bpfmap/v1/element_pb.js";

@@ -43,7 +43,7 @@ export interface FleetAggregate {
   readonly steps: readonly FleetStep[] | undefined;
 }
 
-/** What the counters of a host stood at: one sample for each field. */
+/** What the counters of hosts stood at, by host: one sample for each field. */
 export type HostSamples = ReadonlyMap<string, readonly CounterSample[]>;
 
 /**

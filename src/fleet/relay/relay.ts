@@ -1,12 +1,14 @@
 import type { FleetHost, HostSelector } from "@bpfmapd/client/proto";
 import type { Logger } from "pino";
 import { type Clock, systemClock } from "../clock.js";
+import { type FleetWatch, type FleetWatchEvent, watchFleet } from "../fleet-watch/watch-fleet.js";
 import { HostDirectory } from "../members/host-directory.js";
 import { LeasedKeys } from "../members/leased-keys.js";
 import { RELAYS, writeRecord } from "../members/member-keys.js";
 import { hostMatcher } from "../selector.js";
 import type { Store } from "../store/index.js";
-import { type FanOut, type FanOutEvent, fanOut } from "./fan-out.js";
+import { type AggregateCall, type AggregateRound, aggregateHosts } from "./aggregate-hosts.js";
+import { type FanOut, type FanOutEvent, type FanOutParts, fanOut } from "./fan-out.js";
 import { HostRouter, type OtherRelays } from "./host-router.js";
 import { HostSessions } from "./host-sessions.js";
 import { type HostEvent, watchHosts } from "./watch-hosts.js";
@@ -111,8 +113,21 @@ export class Relay {
 
   /** See {@link fanOut}. */
   fanOut(fan: FanOut, signal: AbortSignal): AsyncGenerator<FanOutEvent, void> {
-    const parts = { directory: this.directory, caller: this.hosts, clock: this.#clock };
-    return fanOut(parts, fan, signal);
+    return fanOut(this.#parts, fan, signal);
+  }
+
+  /** See {@link aggregateHosts}. */
+  aggregate(call: AggregateCall, signal: AbortSignal): AsyncGenerator<AggregateRound, void> {
+    return aggregateHosts(this.#parts, call, signal);
+  }
+
+  /** See {@link watchFleet}. */
+  watchFleet(fleet: FleetWatch, signal: AbortSignal): AsyncGenerator<FleetWatchEvent, void> {
+    return watchFleet(this.#parts, fleet, signal);
+  }
+
+  get #parts(): FanOutParts {
+    return { directory: this.directory, caller: this.hosts, clock: this.#clock };
   }
 
   /**

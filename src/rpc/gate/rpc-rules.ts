@@ -79,6 +79,8 @@ export const fleetServiceRules: ServiceRules<typeof FleetService> = {
   listHosts: known,
   watchHosts: known,
   fanOut: known,
+  aggregate: scan(known),
+  watchFleet: { ...known, slot: "watches" },
 };
 
 /** Who may open a host's session. */

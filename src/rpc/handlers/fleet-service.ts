@@ -4,6 +4,8 @@ import type { CallContext } from "../adapter/server-call.js";
 import type { ServiceHandlers } from "../adapter/service.js";
 import { callOrigin } from "../messages/caller-message.js";
 import { fanOutMessage, toFanOut } from "../messages/fan-out-message.js";
+import { aggregateRoundMessage, toAggregateCall } from "../messages/fleet-aggregate-message.js";
+import { fleetWatchMessage, toFleetWatch } from "../messages/fleet-watch-message.js";
 import { decodeTextToken, encodeTextToken } from "../messages/page-token.js";
 
 const DEFAULT_PAGE_SIZE = 1000;
@@ -30,6 +32,20 @@ export function fleetServiceHandlers(relay: Relay): ServiceHandlers<typeof Fleet
       for await (const event of relay.fanOut({ ...fan, origin, requestId }, signal)) {
         yield fanOutMessage(method, event);
       }
+    },
+
+    async *aggregate(request, context) {
+      const { requestId, signal } = context;
+      const origin = callOrigin(callerOf(context));
+      const call = { ...toAggregateCall(request), origin, requestId };
+      for await (const round of relay.aggregate(call, signal)) yield aggregateRoundMessage(round);
+    },
+
+    async *watchFleet(request, context) {
+      const { requestId, signal } = context;
+      const origin = callOrigin(callerOf(context));
+      const fleet = { ...toFleetWatch(request), origin, requestId };
+      for await (const event of relay.watchFleet(fleet, signal)) yield fleetWatchMessage(event);
     },
   };
 }

@@ -7,14 +7,15 @@ import {
 import type { DescMethod, MessageInitShape } from "@bufbuild/protobuf";
 import { type Any, durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
 import type { Metadata } from "@grpc/grpc-js";
-import type { FanOut, FanOutEvent, HostResult, Outcome } from "../../fleet/index.js";
+import type { FanOut, FanOutEvent, HostCallError, HostResult, Outcome } from "../../fleet/index.js";
 import { fieldError } from "../../maps/index.js";
 import { decode, Undecodable } from "../adapter/codec.js";
 import { DETAILS_TRAILER, errorStatus } from "../error-status.js";
 import { validate } from "../validation.js";
 
-const DEFAULT_CONCURRENCY = 64;
-const DEFAULT_HOST_TIMEOUT_MS = 30_000;
+/** Hosts that are called at a time. */
+export const DEFAULT_CONCURRENCY = 64;
+export const DEFAULT_HOST_TIMEOUT_MS = 30_000;
 const TYPE_URL = "type.googleapis.com/";
 
 type Response = MessageInitShape<typeof FanOutResponseSchema>;
@@ -105,7 +106,7 @@ function resultMessage(
   method: DescMethod,
   { hostId, outcome, response, error, tookMs }: HostResult,
 ) {
-  const status = error && (error.status ?? (error.cause && statusBytes(errorStatus(error.cause))));
+  const status = error && hostErrorBytes(error);
   return {
     hostId,
     outcome: OUTCOMES[outcome],
@@ -114,6 +115,11 @@ function resultMessage(
     maybeDone: error?.maybeDone ?? false,
     took: durationFromMs(Math.round(tookMs)),
   };
+}
+
+/** Why a host did not answer: a serialized google.rpc.Status. */
+export function hostErrorBytes({ status, cause }: HostCallError): Uint8Array {
+  return status ?? (cause ? statusBytes(errorStatus(cause)) : new Uint8Array(0));
 }
 
 /** A serialized google.rpc.Status. */

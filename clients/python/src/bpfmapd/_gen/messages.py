@@ -1,10 +1,12 @@
 """Generated from proto/ by scripts/generate.py: all messages of the contract."""
 
+from bpfmapd._gen.bpfmap.fleet.v1.aggregate_pb2 import *  # noqa: F403
 from bpfmapd._gen.bpfmap.fleet.v1.fleet_service_pb2 import *  # noqa: F403
 from bpfmapd._gen.bpfmap.fleet.v1.host_pb2 import *  # noqa: F403
 from bpfmapd._gen.bpfmap.fleet.v1.relay_service_pb2 import *  # noqa: F403
 from bpfmapd._gen.bpfmap.fleet.v1.selector_pb2 import *  # noqa: F403
 from bpfmapd._gen.bpfmap.fleet.v1.session_pb2 import *  # noqa: F403
+from bpfmapd._gen.bpfmap.fleet.v1.watch_pb2 import *  # noqa: F403
 from bpfmapd._gen.bpfmap.v1.aggregate_pb2 import *  # noqa: F403
 from bpfmapd._gen.bpfmap.v1.capability_pb2 import *  # noqa: F403
 from bpfmapd._gen.bpfmap.v1.element_pb2 import *  # noqa: F403

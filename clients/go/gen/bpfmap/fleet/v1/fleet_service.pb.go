@@ -833,7 +833,7 @@ var File_bpfmap_fleet_v1_fleet_service_proto protoreflect.FileDescriptor
 
 const file_bpfmap_fleet_v1_fleet_service_proto_rawDesc = "" +
 	"\n" +
-	"#bpfmap/fleet/v1/fleet_service.proto\x12\x0fbpfmap.fleet.v1\x1a\x1abpfmap/fleet/v1/host.proto\x1a\x1ebpfmap/fleet/v1/selector.proto\x1a\x1bbuf/validate/validate.proto\x1a\x19google/protobuf/any.proto\x1a\x1egoogle/protobuf/duration.proto\"\x9d\x01\n" +
+	"#bpfmap/fleet/v1/fleet_service.proto\x12\x0fbpfmap.fleet.v1\x1a\x1fbpfmap/fleet/v1/aggregate.proto\x1a\x1abpfmap/fleet/v1/host.proto\x1a\x1ebpfmap/fleet/v1/selector.proto\x1a\x1bbpfmap/fleet/v1/watch.proto\x1a\x1bbuf/validate/validate.proto\x1a\x19google/protobuf/any.proto\x1a\x1egoogle/protobuf/duration.proto\"\x9d\x01\n" +
 	"\x10ListHostsRequest\x129\n" +
 	"\bselector\x18\x01 \x01(\v2\x1d.bpfmap.fleet.v1.HostSelectorR\bselector\x12%\n" +
 	"\tpage_size\x18\x02 \x01(\rB\b\xbaH\x05*\x03\x18\x90NR\bpageSize\x12'\n" +
@@ -887,12 +887,15 @@ const file_bpfmap_fleet_v1_fleet_service_proto_rawDesc = "" +
 	"\x02ok\x18\x02 \x01(\rR\x02ok\x12\x16\n" +
 	"\x06failed\x18\x03 \x01(\rR\x06failed\x12 \n" +
 	"\vunreachable\x18\x04 \x01(\rR\vunreachable\x12\x18\n" +
-	"\askipped\x18\x05 \x01(\rR\askipped2\x88\x02\n" +
+	"\askipped\x18\x05 \x01(\rR\askipped2\xb7\x03\n" +
 	"\fFleetService\x12R\n" +
 	"\tListHosts\x12!.bpfmap.fleet.v1.ListHostsRequest\x1a\".bpfmap.fleet.v1.ListHostsResponse\x12W\n" +
 	"\n" +
 	"WatchHosts\x12\".bpfmap.fleet.v1.WatchHostsRequest\x1a#.bpfmap.fleet.v1.WatchHostsResponse0\x01\x12K\n" +
-	"\x06FanOut\x12\x1e.bpfmap.fleet.v1.FanOutRequest\x1a\x1f.bpfmap.fleet.v1.FanOutResponse0\x01B\xc9\x01\n" +
+	"\x06FanOut\x12\x1e.bpfmap.fleet.v1.FanOutRequest\x1a\x1f.bpfmap.fleet.v1.FanOutResponse0\x01\x12T\n" +
+	"\tAggregate\x12!.bpfmap.fleet.v1.AggregateRequest\x1a\".bpfmap.fleet.v1.AggregateResponse0\x01\x12W\n" +
+	"\n" +
+	"WatchFleet\x12\".bpfmap.fleet.v1.WatchFleetRequest\x1a#.bpfmap.fleet.v1.WatchFleetResponse0\x01B\xc9\x01\n" +
 	"\x13com.bpfmap.fleet.v1B\x11FleetServiceProtoP\x01ZAgithub.com/bpfmapd/bpfmapd/clients/go/gen/bpfmap/fleet/v1;fleetv1\xa2\x02\x03BFX\xaa\x02\x0fBpfmap.Fleet.V1\xca\x02\x0fBpfmap\\Fleet\\V1\xe2\x02\x1bBpfmap\\Fleet\\V1\\GPBMetadata\xea\x02\x11Bpfmap::Fleet::V1b\x06proto3"
 
 var (
@@ -925,6 +928,10 @@ var file_bpfmap_fleet_v1_fleet_service_proto_goTypes = []any{
 	(*FleetHost)(nil),           // 12: bpfmap.fleet.v1.FleetHost
 	(*anypb.Any)(nil),           // 13: google.protobuf.Any
 	(*durationpb.Duration)(nil), // 14: google.protobuf.Duration
+	(*AggregateRequest)(nil),    // 15: bpfmap.fleet.v1.AggregateRequest
+	(*WatchFleetRequest)(nil),   // 16: bpfmap.fleet.v1.WatchFleetRequest
+	(*AggregateResponse)(nil),   // 17: bpfmap.fleet.v1.AggregateResponse
+	(*WatchFleetResponse)(nil),  // 18: bpfmap.fleet.v1.WatchFleetResponse
 }
 var file_bpfmap_fleet_v1_fleet_service_proto_depIdxs = []int32{
 	11, // 0: bpfmap.fleet.v1.ListHostsRequest.selector:type_name -> bpfmap.fleet.v1.HostSelector
@@ -946,11 +953,15 @@ var file_bpfmap_fleet_v1_fleet_service_proto_depIdxs = []int32{
 	1,  // 16: bpfmap.fleet.v1.FleetService.ListHosts:input_type -> bpfmap.fleet.v1.ListHostsRequest
 	3,  // 17: bpfmap.fleet.v1.FleetService.WatchHosts:input_type -> bpfmap.fleet.v1.WatchHostsRequest
 	6,  // 18: bpfmap.fleet.v1.FleetService.FanOut:input_type -> bpfmap.fleet.v1.FanOutRequest
-	2,  // 19: bpfmap.fleet.v1.FleetService.ListHosts:output_type -> bpfmap.fleet.v1.ListHostsResponse
-	4,  // 20: bpfmap.fleet.v1.FleetService.WatchHosts:output_type -> bpfmap.fleet.v1.WatchHostsResponse
-	7,  // 21: bpfmap.fleet.v1.FleetService.FanOut:output_type -> bpfmap.fleet.v1.FanOutResponse
-	19, // [19:22] is the sub-list for method output_type
-	16, // [16:19] is the sub-list for method input_type
+	15, // 19: bpfmap.fleet.v1.FleetService.Aggregate:input_type -> bpfmap.fleet.v1.AggregateRequest
+	16, // 20: bpfmap.fleet.v1.FleetService.WatchFleet:input_type -> bpfmap.fleet.v1.WatchFleetRequest
+	2,  // 21: bpfmap.fleet.v1.FleetService.ListHosts:output_type -> bpfmap.fleet.v1.ListHostsResponse
+	4,  // 22: bpfmap.fleet.v1.FleetService.WatchHosts:output_type -> bpfmap.fleet.v1.WatchHostsResponse
+	7,  // 23: bpfmap.fleet.v1.FleetService.FanOut:output_type -> bpfmap.fleet.v1.FanOutResponse
+	17, // 24: bpfmap.fleet.v1.FleetService.Aggregate:output_type -> bpfmap.fleet.v1.AggregateResponse
+	18, // 25: bpfmap.fleet.v1.FleetService.WatchFleet:output_type -> bpfmap.fleet.v1.WatchFleetResponse
+	21, // [21:26] is the sub-list for method output_type
+	16, // [16:21] is the sub-list for method input_type
 	16, // [16:16] is the sub-list for extension type_name
 	16, // [16:16] is the sub-list for extension extendee
 	0,  // [0:16] is the sub-list for field type_name
@@ -961,8 +972,10 @@ func file_bpfmap_fleet_v1_fleet_service_proto_init() {
 	if File_bpfmap_fleet_v1_fleet_service_proto != nil {
 		return
 	}
+	file_bpfmap_fleet_v1_aggregate_proto_init()
 	file_bpfmap_fleet_v1_host_proto_init()
 	file_bpfmap_fleet_v1_selector_proto_init()
+	file_bpfmap_fleet_v1_watch_proto_init()
 	file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[3].OneofWrappers = []any{
 		(*WatchHostsResponse_Host)(nil),
 		(*WatchHostsResponse_RemovedHostId)(nil),

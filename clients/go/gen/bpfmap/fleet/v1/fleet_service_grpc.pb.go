@@ -22,6 +22,8 @@ const (
 	FleetService_ListHosts_FullMethodName  = "/bpfmap.fleet.v1.FleetService/ListHosts"
 	FleetService_WatchHosts_FullMethodName = "/bpfmap.fleet.v1.FleetService/WatchHosts"
 	FleetService_FanOut_FullMethodName     = "/bpfmap.fleet.v1.FleetService/FanOut"
+	FleetService_Aggregate_FullMethodName  = "/bpfmap.fleet.v1.FleetService/Aggregate"
+	FleetService_WatchFleet_FullMethodName = "/bpfmap.fleet.v1.FleetService/WatchFleet"
 )
 
 // FleetServiceClient is the client API for FleetService service.
@@ -43,6 +45,20 @@ type FleetServiceClient interface {
 	// Errors: NOT_FOUND NO_HOST_MATCHES where the selector matches no host; INVALID_ARGUMENT for
 	// a request that is none of MapService or breaks a rule of it: nothing is sent to any host.
 	FanOut(ctx context.Context, in *FanOutRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FanOutResponse], error)
+	// Folds numbers of a map's elements over every host that matches: one answer, or with an
+	// interval one after the other, with what was counted in between. Each host folds its own
+	// (MapService.AggregateElements), the relay folds hosts as they answer. Hosts that do not
+	// answer are told in the coverage.
+	//
+	// Errors: NOT_FOUND NO_HOST_MATCHES where the selector matches no host at first.
+	Aggregate(ctx context.Context, in *AggregateRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[AggregateResponse], error)
+	// Watches a map on every host that matches, as one stream: MapService.Watch of each, with the
+	// hosts that come and go. It does not end by itself. The relay resumes the hosts' streams that
+	// are cut. Where the caller reads too slowly, hosts wait, and tell of several changes of a key
+	// the newest, as they do with a slow caller of their own.
+	//
+	// What may be relied on is written down in docs/fleet.md.
+	WatchFleet(ctx context.Context, in *WatchFleetRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchFleetResponse], error)
 }
 
 type fleetServiceClient struct {
@@ -101,6 +117,44 @@ func (c *fleetServiceClient) FanOut(ctx context.Context, in *FanOutRequest, opts
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type FleetService_FanOutClient = grpc.ServerStreamingClient[FanOutResponse]
 
+func (c *fleetServiceClient) Aggregate(ctx context.Context, in *AggregateRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[AggregateResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &FleetService_ServiceDesc.Streams[2], FleetService_Aggregate_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[AggregateRequest, AggregateResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type FleetService_AggregateClient = grpc.ServerStreamingClient[AggregateResponse]
+
+func (c *fleetServiceClient) WatchFleet(ctx context.Context, in *WatchFleetRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchFleetResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &FleetService_ServiceDesc.Streams[3], FleetService_WatchFleet_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchFleetRequest, WatchFleetResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type FleetService_WatchFleetClient = grpc.ServerStreamingClient[WatchFleetResponse]
+
 // FleetServiceServer is the server API for FleetService service.
 // All implementations must embed UnimplementedFleetServiceServer
 // for forward compatibility.
@@ -120,6 +174,20 @@ type FleetServiceServer interface {
 	// Errors: NOT_FOUND NO_HOST_MATCHES where the selector matches no host; INVALID_ARGUMENT for
 	// a request that is none of MapService or breaks a rule of it: nothing is sent to any host.
 	FanOut(*FanOutRequest, grpc.ServerStreamingServer[FanOutResponse]) error
+	// Folds numbers of a map's elements over every host that matches: one answer, or with an
+	// interval one after the other, with what was counted in between. Each host folds its own
+	// (MapService.AggregateElements), the relay folds hosts as they answer. Hosts that do not
+	// answer are told in the coverage.
+	//
+	// Errors: NOT_FOUND NO_HOST_MATCHES where the selector matches no host at first.
+	Aggregate(*AggregateRequest, grpc.ServerStreamingServer[AggregateResponse]) error
+	// Watches a map on every host that matches, as one stream: MapService.Watch of each, with the
+	// hosts that come and go. It does not end by itself. The relay resumes the hosts' streams that
+	// are cut. Where the caller reads too slowly, hosts wait, and tell of several changes of a key
+	// the newest, as they do with a slow caller of their own.
+	//
+	// What may be relied on is written down in docs/fleet.md.
+	WatchFleet(*WatchFleetRequest, grpc.ServerStreamingServer[WatchFleetResponse]) error
 	mustEmbedUnimplementedFleetServiceServer()
 }
 
@@ -138,6 +206,12 @@ func (UnimplementedFleetServiceServer) WatchHosts(*WatchHostsRequest, grpc.Serve
 }
 func (UnimplementedFleetServiceServer) FanOut(*FanOutRequest, grpc.ServerStreamingServer[FanOutResponse]) error {
 	return status.Error(codes.Unimplemented, "method FanOut not implemented")
+}
+func (UnimplementedFleetServiceServer) Aggregate(*AggregateRequest, grpc.ServerStreamingServer[AggregateResponse]) error {
+	return status.Error(codes.Unimplemented, "method Aggregate not implemented")
+}
+func (UnimplementedFleetServiceServer) WatchFleet(*WatchFleetRequest, grpc.ServerStreamingServer[WatchFleetResponse]) error {
+	return status.Error(codes.Unimplemented, "method WatchFleet not implemented")
 }
 func (UnimplementedFleetServiceServer) mustEmbedUnimplementedFleetServiceServer() {}
 func (UnimplementedFleetServiceServer) testEmbeddedByValue()                      {}
@@ -200,6 +274,28 @@ func _FleetService_FanOut_Handler(srv interface{}, stream grpc.ServerStream) err
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type FleetService_FanOutServer = grpc.ServerStreamingServer[FanOutResponse]
 
+func _FleetService_Aggregate_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(AggregateRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(FleetServiceServer).Aggregate(m, &grpc.GenericServerStream[AggregateRequest, AggregateResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type FleetService_AggregateServer = grpc.ServerStreamingServer[AggregateResponse]
+
+func _FleetService_WatchFleet_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchFleetRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(FleetServiceServer).WatchFleet(m, &grpc.GenericServerStream[WatchFleetRequest, WatchFleetResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type FleetService_WatchFleetServer = grpc.ServerStreamingServer[WatchFleetResponse]
+
 // FleetService_ServiceDesc is the grpc.ServiceDesc for FleetService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -221,6 +317,16 @@ var FleetService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "FanOut",
 			Handler:       _FleetService_FanOut_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Aggregate",
+			Handler:       _FleetService_Aggregate_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "WatchFleet",
+			Handler:       _FleetService_WatchFleet_Handler,
 			ServerStreams: true,
 		},
 	},

@@ -4,10 +4,14 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { AggregateRequestSchema, AggregateResponseSchema } from "./aggregate_pb.js";
+import { file_bpfmap_fleet_v1_aggregate } from "./aggregate_pb.js";
 import type { FleetHost } from "./host_pb.js";
 import { file_bpfmap_fleet_v1_host } from "./host_pb.js";
 import type { HostSelector } from "./selector_pb.js";
 import { file_bpfmap_fleet_v1_selector } from "./selector_pb.js";
+import type { WatchFleetRequestSchema, WatchFleetResponseSchema } from "./watch_pb.js";
+import { file_bpfmap_fleet_v1_watch } from "./watch_pb.js";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
 import type { Any, Duration } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_any, file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
@@ -17,7 +21,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bpfmap/fleet/v1/fleet_service.proto.
  */
 export const file_bpfmap_fleet_v1_fleet_service: GenFile = /*@__PURE__*/
-  fileDesc("CiNicGZtYXAvZmxlZXQvdjEvZmxlZXRfc2VydmljZS5wcm90bxIPYnBmbWFwLmZsZWV0LnYxIn4KEExpc3RIb3N0c1JlcXVlc3QSLwoIc2VsZWN0b3IYASABKAsyHS5icGZtYXAuZmxlZXQudjEuSG9zdFNlbGVjdG9yEhsKCXBhZ2Vfc2l6ZRgCIAEoDUIIukgFKgMYkE4SHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMogAIiVwoRTGlzdEhvc3RzUmVzcG9uc2USKQoFaG9zdHMYASADKAsyGi5icGZtYXAuZmxlZXQudjEuRmxlZXRIb3N0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJEChFXYXRjaEhvc3RzUmVxdWVzdBIvCghzZWxlY3RvchgBIAEoCzIdLmJwZm1hcC5mbGVldC52MS5Ib3N0U2VsZWN0b3IilAEKEldhdGNoSG9zdHNSZXNwb25zZRIqCgRob3N0GAEgASgLMhouYnBmbWFwLmZsZWV0LnYxLkZsZWV0SG9zdEgAEhkKD3JlbW92ZWRfaG9zdF9pZBgCIAEoCUgAEi4KBnN5bmNlZBgDIAEoCzIcLmJwZm1hcC5mbGVldC52MS5Ib3N0c1N5bmNlZEgAQgcKBWV2ZW50IhwKC0hvc3RzU3luY2VkEg0KBWhvc3RzGAEgASgNIsUCCg1GYW5PdXRSZXF1ZXN0EjcKCHNlbGVjdG9yGAEgASgLMh0uYnBmbWFwLmZsZWV0LnYxLkhvc3RTZWxlY3RvckIGukgDyAEBEjMKCHJlcXVlc3RzGAIgAygLMhQuZ29vZ2xlLnByb3RvYnVmLkFueUILukgIkgEFCAEQkE4SHQoLY29uY3VycmVuY3kYAyABKA1CCLpIBSoDGJBOEj8KDGhvc3RfdGltZW91dBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgKMFKgASOgoHdGltZW91dBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgKMFKgASGQoMbWF4X2ZhaWx1cmVzGAYgASgNSACIAQFCDwoNX21heF9mYWlsdXJlcyKwAQoORmFuT3V0UmVzcG9uc2USMQoHbWVzc2FnZRgBIAEoCzIeLmJwZm1hcC5mbGVldC52MS5GYW5PdXRNZXNzYWdlSAASLwoGcmVzdWx0GAIgASgLMh0uYnBmbWFwLmZsZWV0LnYxLkZhbk91dFJlc3VsdEgAEjEKB3N1bW1hcnkYAyABKAsyHi5icGZtYXAuZmxlZXQudjEuRmFuT3V0U3VtbWFyeUgAQgcKBWV2ZW50IkgKDUZhbk91dE1lc3NhZ2USDwoHaG9zdF9pZBgBIAEoCRImCghyZXNwb25zZRgCIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkiwQIKDEZhbk91dFJlc3VsdBIPCgdob3N0X2lkGAEgASgJEjYKB291dGNvbWUYAiABKA4yJS5icGZtYXAuZmxlZXQudjEuRmFuT3V0UmVzdWx0Lk91dGNvbWUSJgoIcmVzcG9uc2UYAyABKAsyFC5nb29nbGUucHJvdG9idWYuQW55Eg0KBWVycm9yGAQgASgMEhIKCm1heWJlX2RvbmUYBSABKAgSJwoEdG9vaxgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJ0CgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABIOCgpPVVRDT01FX09LEAESEgoOT1VUQ09NRV9GQUlMRUQQAhIXChNPVVRDT01FX1VOUkVBQ0hBQkxFEAMSEwoPT1VUQ09NRV9TS0lQUEVEEAQiYgoNRmFuT3V0U3VtbWFyeRIPCgdtYXRjaGVkGAEgASgNEgoKAm9rGAIgASgNEg4KBmZhaWxlZBgDIAEoDRITCgt1bnJlYWNoYWJsZRgEIAEoDRIPCgdza2lwcGVkGAUgASgNMogCCgxGbGVldFNlcnZpY2USUgoJTGlzdEhvc3RzEiEuYnBmbWFwLmZsZWV0LnYxLkxpc3RIb3N0c1JlcXVlc3QaIi5icGZtYXAuZmxlZXQudjEuTGlzdEhvc3RzUmVzcG9uc2USVwoKV2F0Y2hIb3N0cxIiLmJwZm1hcC5mbGVldC52MS5XYXRjaEhvc3RzUmVxdWVzdBojLmJwZm1hcC5mbGVldC52MS5XYXRjaEhvc3RzUmVzcG9uc2UwARJLCgZGYW5PdXQSHi5icGZtYXAuZmxlZXQudjEuRmFuT3V0UmVxdWVzdBofLmJwZm1hcC5mbGVldC52MS5GYW5PdXRSZXNwb25zZTABYgZwcm90bzM", [file_bpfmap_fleet_v1_host, file_bpfmap_fleet_v1_selector, file_buf_validate_validate, file_google_protobuf_any, file_google_protobuf_duration]);
+  fileDesc("CiNicGZtYXAvZmxlZXQvdjEvZmxlZXRfc2VydmljZS5wcm90bxIPYnBmbWFwLmZsZWV0LnYxIn4KEExpc3RIb3N0c1JlcXVlc3QSLwoIc2VsZWN0b3IYASABKAsyHS5icGZtYXAuZmxlZXQudjEuSG9zdFNlbGVjdG9yEhsKCXBhZ2Vfc2l6ZRgCIAEoDUIIukgFKgMYkE4SHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMogAIiVwoRTGlzdEhvc3RzUmVzcG9uc2USKQoFaG9zdHMYASADKAsyGi5icGZtYXAuZmxlZXQudjEuRmxlZXRIb3N0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJEChFXYXRjaEhvc3RzUmVxdWVzdBIvCghzZWxlY3RvchgBIAEoCzIdLmJwZm1hcC5mbGVldC52MS5Ib3N0U2VsZWN0b3IilAEKEldhdGNoSG9zdHNSZXNwb25zZRIqCgRob3N0GAEgASgLMhouYnBmbWFwLmZsZWV0LnYxLkZsZWV0SG9zdEgAEhkKD3JlbW92ZWRfaG9zdF9pZBgCIAEoCUgAEi4KBnN5bmNlZBgDIAEoCzIcLmJwZm1hcC5mbGVldC52MS5Ib3N0c1N5bmNlZEgAQgcKBWV2ZW50IhwKC0hvc3RzU3luY2VkEg0KBWhvc3RzGAEgASgNIsUCCg1GYW5PdXRSZXF1ZXN0EjcKCHNlbGVjdG9yGAEgASgLMh0uYnBmbWFwLmZsZWV0LnYxLkhvc3RTZWxlY3RvckIGukgDyAEBEjMKCHJlcXVlc3RzGAIgAygLMhQuZ29vZ2xlLnByb3RvYnVmLkFueUILukgIkgEFCAEQkE4SHQoLY29uY3VycmVuY3kYAyABKA1CCLpIBSoDGJBOEj8KDGhvc3RfdGltZW91dBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgKMFKgASOgoHdGltZW91dBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgKMFKgASGQoMbWF4X2ZhaWx1cmVzGAYgASgNSACIAQFCDwoNX21heF9mYWlsdXJlcyKwAQoORmFuT3V0UmVzcG9uc2USMQoHbWVzc2FnZRgBIAEoCzIeLmJwZm1hcC5mbGVldC52MS5GYW5PdXRNZXNzYWdlSAASLwoGcmVzdWx0GAIgASgLMh0uYnBmbWFwLmZsZWV0LnYxLkZhbk91dFJlc3VsdEgAEjEKB3N1bW1hcnkYAyABKAsyHi5icGZtYXAuZmxlZXQudjEuRmFuT3V0U3VtbWFyeUgAQgcKBWV2ZW50IkgKDUZhbk91dE1lc3NhZ2USDwoHaG9zdF9pZBgBIAEoCRImCghyZXNwb25zZRgCIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkiwQIKDEZhbk91dFJlc3VsdBIPCgdob3N0X2lkGAEgASgJEjYKB291dGNvbWUYAiABKA4yJS5icGZtYXAuZmxlZXQudjEuRmFuT3V0UmVzdWx0Lk91dGNvbWUSJgoIcmVzcG9uc2UYAyABKAsyFC5nb29nbGUucHJvdG9idWYuQW55Eg0KBWVycm9yGAQgASgMEhIKCm1heWJlX2RvbmUYBSABKAgSJwoEdG9vaxgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJ0CgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABIOCgpPVVRDT01FX09LEAESEgoOT1VUQ09NRV9GQUlMRUQQAhIXChNPVVRDT01FX1VOUkVBQ0hBQkxFEAMSEwoPT1VUQ09NRV9TS0lQUEVEEAQiYgoNRmFuT3V0U3VtbWFyeRIPCgdtYXRjaGVkGAEgASgNEgoKAm9rGAIgASgNEg4KBmZhaWxlZBgDIAEoDRITCgt1bnJlYWNoYWJsZRgEIAEoDRIPCgdza2lwcGVkGAUgASgNMrcDCgxGbGVldFNlcnZpY2USUgoJTGlzdEhvc3RzEiEuYnBmbWFwLmZsZWV0LnYxLkxpc3RIb3N0c1JlcXVlc3QaIi5icGZtYXAuZmxlZXQudjEuTGlzdEhvc3RzUmVzcG9uc2USVwoKV2F0Y2hIb3N0cxIiLmJwZm1hcC5mbGVldC52MS5XYXRjaEhvc3RzUmVxdWVzdBojLmJwZm1hcC5mbGVldC52MS5XYXRjaEhvc3RzUmVzcG9uc2UwARJLCgZGYW5PdXQSHi5icGZtYXAuZmxlZXQudjEuRmFuT3V0UmVxdWVzdBofLmJwZm1hcC5mbGVldC52MS5GYW5PdXRSZXNwb25zZTABElQKCUFnZ3JlZ2F0ZRIhLmJwZm1hcC5mbGVldC52MS5BZ2dyZWdhdGVSZXF1ZXN0GiIuYnBmbWFwLmZsZWV0LnYxLkFnZ3JlZ2F0ZVJlc3BvbnNlMAESVwoKV2F0Y2hGbGVldBIiLmJwZm1hcC5mbGVldC52MS5XYXRjaEZsZWV0UmVxdWVzdBojLmJwZm1hcC5mbGVldC52MS5XYXRjaEZsZWV0UmVzcG9uc2UwAWIGcHJvdG8z", [file_bpfmap_fleet_v1_aggregate, file_bpfmap_fleet_v1_host, file_bpfmap_fleet_v1_selector, file_bpfmap_fleet_v1_watch, file_buf_validate_validate, file_google_protobuf_any, file_google_protobuf_duration]);
 
 /**
  * Request of FleetService.ListHosts.
@@ -499,6 +503,36 @@ export const FleetService: GenService<{
     methodKind: "server_streaming";
     input: typeof FanOutRequestSchema;
     output: typeof FanOutResponseSchema;
+  },
+  /**
+   * Folds numbers of a map's elements over every host that matches: one answer, or with an
+   * interval one after the other, with what was counted in between. Each host folds its own
+   * (MapService.AggregateElements), the relay folds hosts as they answer. Hosts that do not
+   * answer are told in the coverage.
+   *
+   * Errors: NOT_FOUND NO_HOST_MATCHES where the selector matches no host at first.
+   *
+   * @generated from rpc bpfmap.fleet.v1.FleetService.Aggregate
+   */
+  aggregate: {
+    methodKind: "server_streaming";
+    input: typeof AggregateRequestSchema;
+    output: typeof AggregateResponseSchema;
+  },
+  /**
+   * Watches a map on every host that matches, as one stream: MapService.Watch of each, with the
+   * hosts that come and go. It does not end by itself. The relay resumes the hosts' streams that
+   * are cut. Where the caller reads too slowly, hosts wait, and tell of several changes of a key
+   * the newest, as they do with a slow caller of their own.
+   *
+   * What may be relied on is written down in docs/fleet.md.
+   *
+   * @generated from rpc bpfmap.fleet.v1.FleetService.WatchFleet
+   */
+  watchFleet: {
+    methodKind: "server_streaming";
+    input: typeof WatchFleetRequestSchema;
+    output: typeof WatchFleetResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_bpfmap_fleet_v1_fleet_service, 0);

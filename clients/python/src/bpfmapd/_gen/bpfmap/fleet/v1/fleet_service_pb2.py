@@ -22,41 +22,43 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from bpfmapd._gen.bpfmap.fleet.v1 import aggregate_pb2 as bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_aggregate__pb2
 from bpfmapd._gen.bpfmap.fleet.v1 import host_pb2 as bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_host__pb2
 from bpfmapd._gen.bpfmap.fleet.v1 import selector_pb2 as bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_selector__pb2
+from bpfmapd._gen.bpfmap.fleet.v1 import watch_pb2 as bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_watch__pb2
 from google.protobuf import any_pb2 as google_dot_protobuf_dot_any__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0bpfmapd/_gen/bpfmap/fleet/v1/fleet_service.proto\x12\x0f\x62pfmap.fleet.v1\x1a\'bpfmapd/_gen/bpfmap/fleet/v1/host.proto\x1a+bpfmapd/_gen/bpfmap/fleet/v1/selector.proto\x1a\x19google/protobuf/any.proto\x1a\x1egoogle/protobuf/duration.proto\"\x89\x01\n\x10ListHostsRequest\x12\x39\n\x08selector\x18\x01 \x01(\x0b\x32\x1d.bpfmap.fleet.v1.HostSelectorR\x08selector\x12\x1b\n\tpage_size\x18\x02 \x01(\rR\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"m\n\x11ListHostsResponse\x12\x30\n\x05hosts\x18\x01 \x03(\x0b\x32\x1a.bpfmap.fleet.v1.FleetHostR\x05hosts\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"N\n\x11WatchHostsRequest\x12\x39\n\x08selector\x18\x01 \x01(\x0b\x32\x1d.bpfmap.fleet.v1.HostSelectorR\x08selector\"\xb1\x01\n\x12WatchHostsResponse\x12\x30\n\x04host\x18\x01 \x01(\x0b\x32\x1a.bpfmap.fleet.v1.FleetHostH\x00R\x04host\x12(\n\x0fremoved_host_id\x18\x02 \x01(\tH\x00R\rremovedHostId\x12\x36\n\x06synced\x18\x03 \x01(\x0b\x32\x1c.bpfmap.fleet.v1.HostsSyncedH\x00R\x06syncedB\x07\n\x05\x65vent\"#\n\x0bHostsSynced\x12\x14\n\x05hosts\x18\x01 \x01(\rR\x05hosts\"\xca\x02\n\rFanOutRequest\x12\x39\n\x08selector\x18\x01 \x01(\x0b\x32\x1d.bpfmap.fleet.v1.HostSelectorR\x08selector\x12\x30\n\x08requests\x18\x02 \x03(\x0b\x32\x14.google.protobuf.AnyR\x08requests\x12 \n\x0b\x63oncurrency\x18\x03 \x01(\rR\x0b\x63oncurrency\x12<\n\x0chost_timeout\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0bhostTimeout\x12\x33\n\x07timeout\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\x07timeout\x12&\n\x0cmax_failures\x18\x06 \x01(\rH\x00R\x0bmaxFailures\x88\x01\x01\x42\x0f\n\r_max_failures\"\xca\x01\n\x0e\x46\x61nOutResponse\x12:\n\x07message\x18\x01 \x01(\x0b\x32\x1e.bpfmap.fleet.v1.FanOutMessageH\x00R\x07message\x12\x37\n\x06result\x18\x02 \x01(\x0b\x32\x1d.bpfmap.fleet.v1.FanOutResultH\x00R\x06result\x12:\n\x07summary\x18\x03 \x01(\x0b\x32\x1e.bpfmap.fleet.v1.FanOutSummaryH\x00R\x07summaryB\x07\n\x05\x65vent\"Z\n\rFanOutMessage\x12\x17\n\x07host_id\x18\x01 \x01(\tR\x06hostId\x12\x30\n\x08response\x18\x02 \x01(\x0b\x32\x14.google.protobuf.AnyR\x08response\"\xf4\x02\n\x0c\x46\x61nOutResult\x12\x17\n\x07host_id\x18\x01 \x01(\tR\x06hostId\x12?\n\x07outcome\x18\x02 \x01(\x0e\x32%.bpfmap.fleet.v1.FanOutResult.OutcomeR\x07outcome\x12\x30\n\x08response\x18\x03 \x01(\x0b\x32\x14.google.protobuf.AnyR\x08response\x12\x14\n\x05\x65rror\x18\x04 \x01(\x0cR\x05\x65rror\x12\x1d\n\nmaybe_done\x18\x05 \x01(\x08R\tmaybeDone\x12-\n\x04took\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationR\x04took\"t\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0e\n\nOUTCOME_OK\x10\x01\x12\x12\n\x0eOUTCOME_FAILED\x10\x02\x12\x17\n\x13OUTCOME_UNREACHABLE\x10\x03\x12\x13\n\x0fOUTCOME_SKIPPED\x10\x04\"\x8d\x01\n\rFanOutSummary\x12\x18\n\x07matched\x18\x01 \x01(\rR\x07matched\x12\x0e\n\x02ok\x18\x02 \x01(\rR\x02ok\x12\x16\n\x06\x66\x61iled\x18\x03 \x01(\rR\x06\x66\x61iled\x12 \n\x0bunreachable\x18\x04 \x01(\rR\x0bunreachable\x12\x18\n\x07skipped\x18\x05 \x01(\rR\x07skipped2\x88\x02\n\x0c\x46leetService\x12R\n\tListHosts\x12!.bpfmap.fleet.v1.ListHostsRequest\x1a\".bpfmap.fleet.v1.ListHostsResponse\x12W\n\nWatchHosts\x12\".bpfmap.fleet.v1.WatchHostsRequest\x1a#.bpfmap.fleet.v1.WatchHostsResponse0\x01\x12K\n\x06\x46\x61nOut\x12\x1e.bpfmap.fleet.v1.FanOutRequest\x1a\x1f.bpfmap.fleet.v1.FanOutResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0bpfmapd/_gen/bpfmap/fleet/v1/fleet_service.proto\x12\x0f\x62pfmap.fleet.v1\x1a,bpfmapd/_gen/bpfmap/fleet/v1/aggregate.proto\x1a\'bpfmapd/_gen/bpfmap/fleet/v1/host.proto\x1a+bpfmapd/_gen/bpfmap/fleet/v1/selector.proto\x1a(bpfmapd/_gen/bpfmap/fleet/v1/watch.proto\x1a\x19google/protobuf/any.proto\x1a\x1egoogle/protobuf/duration.proto\"\x89\x01\n\x10ListHostsRequest\x12\x39\n\x08selector\x18\x01 \x01(\x0b\x32\x1d.bpfmap.fleet.v1.HostSelectorR\x08selector\x12\x1b\n\tpage_size\x18\x02 \x01(\rR\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"m\n\x11ListHostsResponse\x12\x30\n\x05hosts\x18\x01 \x03(\x0b\x32\x1a.bpfmap.fleet.v1.FleetHostR\x05hosts\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"N\n\x11WatchHostsRequest\x12\x39\n\x08selector\x18\x01 \x01(\x0b\x32\x1d.bpfmap.fleet.v1.HostSelectorR\x08selector\"\xb1\x01\n\x12WatchHostsResponse\x12\x30\n\x04host\x18\x01 \x01(\x0b\x32\x1a.bpfmap.fleet.v1.FleetHostH\x00R\x04host\x12(\n\x0fremoved_host_id\x18\x02 \x01(\tH\x00R\rremovedHostId\x12\x36\n\x06synced\x18\x03 \x01(\x0b\x32\x1c.bpfmap.fleet.v1.HostsSyncedH\x00R\x06syncedB\x07\n\x05\x65vent\"#\n\x0bHostsSynced\x12\x14\n\x05hosts\x18\x01 \x01(\rR\x05hosts\"\xca\x02\n\rFanOutRequest\x12\x39\n\x08selector\x18\x01 \x01(\x0b\x32\x1d.bpfmap.fleet.v1.HostSelectorR\x08selector\x12\x30\n\x08requests\x18\x02 \x03(\x0b\x32\x14.google.protobuf.AnyR\x08requests\x12 \n\x0b\x63oncurrency\x18\x03 \x01(\rR\x0b\x63oncurrency\x12<\n\x0chost_timeout\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0bhostTimeout\x12\x33\n\x07timeout\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\x07timeout\x12&\n\x0cmax_failures\x18\x06 \x01(\rH\x00R\x0bmaxFailures\x88\x01\x01\x42\x0f\n\r_max_failures\"\xca\x01\n\x0e\x46\x61nOutResponse\x12:\n\x07message\x18\x01 \x01(\x0b\x32\x1e.bpfmap.fleet.v1.FanOutMessageH\x00R\x07message\x12\x37\n\x06result\x18\x02 \x01(\x0b\x32\x1d.bpfmap.fleet.v1.FanOutResultH\x00R\x06result\x12:\n\x07summary\x18\x03 \x01(\x0b\x32\x1e.bpfmap.fleet.v1.FanOutSummaryH\x00R\x07summaryB\x07\n\x05\x65vent\"Z\n\rFanOutMessage\x12\x17\n\x07host_id\x18\x01 \x01(\tR\x06hostId\x12\x30\n\x08response\x18\x02 \x01(\x0b\x32\x14.google.protobuf.AnyR\x08response\"\xf4\x02\n\x0c\x46\x61nOutResult\x12\x17\n\x07host_id\x18\x01 \x01(\tR\x06hostId\x12?\n\x07outcome\x18\x02 \x01(\x0e\x32%.bpfmap.fleet.v1.FanOutResult.OutcomeR\x07outcome\x12\x30\n\x08response\x18\x03 \x01(\x0b\x32\x14.google.protobuf.AnyR\x08response\x12\x14\n\x05\x65rror\x18\x04 \x01(\x0cR\x05\x65rror\x12\x1d\n\nmaybe_done\x18\x05 \x01(\x08R\tmaybeDone\x12-\n\x04took\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationR\x04took\"t\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0e\n\nOUTCOME_OK\x10\x01\x12\x12\n\x0eOUTCOME_FAILED\x10\x02\x12\x17\n\x13OUTCOME_UNREACHABLE\x10\x03\x12\x13\n\x0fOUTCOME_SKIPPED\x10\x04\"\x8d\x01\n\rFanOutSummary\x12\x18\n\x07matched\x18\x01 \x01(\rR\x07matched\x12\x0e\n\x02ok\x18\x02 \x01(\rR\x02ok\x12\x16\n\x06\x66\x61iled\x18\x03 \x01(\rR\x06\x66\x61iled\x12 \n\x0bunreachable\x18\x04 \x01(\rR\x0bunreachable\x12\x18\n\x07skipped\x18\x05 \x01(\rR\x07skipped2\xb7\x03\n\x0c\x46leetService\x12R\n\tListHosts\x12!.bpfmap.fleet.v1.ListHostsRequest\x1a\".bpfmap.fleet.v1.ListHostsResponse\x12W\n\nWatchHosts\x12\".bpfmap.fleet.v1.WatchHostsRequest\x1a#.bpfmap.fleet.v1.WatchHostsResponse0\x01\x12K\n\x06\x46\x61nOut\x12\x1e.bpfmap.fleet.v1.FanOutRequest\x1a\x1f.bpfmap.fleet.v1.FanOutResponse0\x01\x12T\n\tAggregate\x12!.bpfmap.fleet.v1.AggregateRequest\x1a\".bpfmap.fleet.v1.AggregateResponse0\x01\x12W\n\nWatchFleet\x12\".bpfmap.fleet.v1.WatchFleetRequest\x1a#.bpfmap.fleet.v1.WatchFleetResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'bpfmapd._gen.bpfmap.fleet.v1.fleet_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LISTHOSTSREQUEST']._serialized_start=215
-  _globals['_LISTHOSTSREQUEST']._serialized_end=352
-  _globals['_LISTHOSTSRESPONSE']._serialized_start=354
-  _globals['_LISTHOSTSRESPONSE']._serialized_end=463
-  _globals['_WATCHHOSTSREQUEST']._serialized_start=465
-  _globals['_WATCHHOSTSREQUEST']._serialized_end=543
-  _globals['_WATCHHOSTSRESPONSE']._serialized_start=546
-  _globals['_WATCHHOSTSRESPONSE']._serialized_end=723
-  _globals['_HOSTSSYNCED']._serialized_start=725
-  _globals['_HOSTSSYNCED']._serialized_end=760
-  _globals['_FANOUTREQUEST']._serialized_start=763
-  _globals['_FANOUTREQUEST']._serialized_end=1093
-  _globals['_FANOUTRESPONSE']._serialized_start=1096
-  _globals['_FANOUTRESPONSE']._serialized_end=1298
-  _globals['_FANOUTMESSAGE']._serialized_start=1300
-  _globals['_FANOUTMESSAGE']._serialized_end=1390
-  _globals['_FANOUTRESULT']._serialized_start=1393
-  _globals['_FANOUTRESULT']._serialized_end=1765
-  _globals['_FANOUTRESULT_OUTCOME']._serialized_start=1649
-  _globals['_FANOUTRESULT_OUTCOME']._serialized_end=1765
-  _globals['_FANOUTSUMMARY']._serialized_start=1768
-  _globals['_FANOUTSUMMARY']._serialized_end=1909
-  _globals['_FLEETSERVICE']._serialized_start=1912
-  _globals['_FLEETSERVICE']._serialized_end=2176
+  _globals['_LISTHOSTSREQUEST']._serialized_start=303
+  _globals['_LISTHOSTSREQUEST']._serialized_end=440
+  _globals['_LISTHOSTSRESPONSE']._serialized_start=442
+  _globals['_LISTHOSTSRESPONSE']._serialized_end=551
+  _globals['_WATCHHOSTSREQUEST']._serialized_start=553
+  _globals['_WATCHHOSTSREQUEST']._serialized_end=631
+  _globals['_WATCHHOSTSRESPONSE']._serialized_start=634
+  _globals['_WATCHHOSTSRESPONSE']._serialized_end=811
+  _globals['_HOSTSSYNCED']._serialized_start=813
+  _globals['_HOSTSSYNCED']._serialized_end=848
+  _globals['_FANOUTREQUEST']._serialized_start=851
+  _globals['_FANOUTREQUEST']._serialized_end=1181
+  _globals['_FANOUTRESPONSE']._serialized_start=1184
+  _globals['_FANOUTRESPONSE']._serialized_end=1386
+  _globals['_FANOUTMESSAGE']._serialized_start=1388
+  _globals['_FANOUTMESSAGE']._serialized_end=1478
+  _globals['_FANOUTRESULT']._serialized_start=1481
+  _globals['_FANOUTRESULT']._serialized_end=1853
+  _globals['_FANOUTRESULT_OUTCOME']._serialized_start=1737
+  _globals['_FANOUTRESULT_OUTCOME']._serialized_end=1853
+  _globals['_FANOUTSUMMARY']._serialized_start=1856
+  _globals['_FANOUTSUMMARY']._serialized_end=1997
+  _globals['_FLEETSERVICE']._serialized_start=2000
+  _globals['_FLEETSERVICE']._serialized_end=2439
 # @@protoc_insertion_point(module_scope)

@@ -3,7 +3,9 @@
 import grpc
 import warnings
 
+from bpfmapd._gen.bpfmap.fleet.v1 import aggregate_pb2 as bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_aggregate__pb2
 from bpfmapd._gen.bpfmap.fleet.v1 import fleet_service_pb2 as bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2
+from bpfmapd._gen.bpfmap.fleet.v1 import watch_pb2 as bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_watch__pb2
 
 GRPC_GENERATED_VERSION = '1.74.0'
 GRPC_VERSION = grpc.__version__
@@ -51,6 +53,16 @@ class FleetServiceStub(object):
                 request_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.FanOutRequest.SerializeToString,
                 response_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.FanOutResponse.FromString,
                 _registered_method=True)
+        self.Aggregate = channel.unary_stream(
+                '/bpfmap.fleet.v1.FleetService/Aggregate',
+                request_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_aggregate__pb2.AggregateRequest.SerializeToString,
+                response_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_aggregate__pb2.AggregateResponse.FromString,
+                _registered_method=True)
+        self.WatchFleet = channel.unary_stream(
+                '/bpfmap.fleet.v1.FleetService/WatchFleet',
+                request_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_watch__pb2.WatchFleetRequest.SerializeToString,
+                response_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_watch__pb2.WatchFleetResponse.FromString,
+                _registered_method=True)
 
 
 class FleetServiceServicer(object):
@@ -85,6 +97,30 @@ class FleetServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Aggregate(self, request, context):
+        """Folds numbers of a map's elements over every host that matches: one answer, or with an
+        interval one after the other, with what was counted in between. Each host folds its own
+        (MapService.AggregateElements), the relay folds hosts as they answer. Hosts that do not
+        answer are told in the coverage.
+
+        Errors: NOT_FOUND NO_HOST_MATCHES where the selector matches no host at first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchFleet(self, request, context):
+        """Watches a map on every host that matches, as one stream: MapService.Watch of each, with the
+        hosts that come and go. It does not end by itself. The relay resumes the hosts' streams that
+        are cut. Where the caller reads too slowly, hosts wait, and tell of several changes of a key
+        the newest, as they do with a slow caller of their own.
+
+        What may be relied on is written down in docs/fleet.md.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_FleetServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -102,6 +138,16 @@ def add_FleetServiceServicer_to_server(servicer, server):
                     servicer.FanOut,
                     request_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.FanOutRequest.FromString,
                     response_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.FanOutResponse.SerializeToString,
+            ),
+            'Aggregate': grpc.unary_stream_rpc_method_handler(
+                    servicer.Aggregate,
+                    request_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_aggregate__pb2.AggregateRequest.FromString,
+                    response_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_aggregate__pb2.AggregateResponse.SerializeToString,
+            ),
+            'WatchFleet': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchFleet,
+                    request_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_watch__pb2.WatchFleetRequest.FromString,
+                    response_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_watch__pb2.WatchFleetResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -187,6 +233,60 @@ class FleetService(object):
             '/bpfmap.fleet.v1.FleetService/FanOut',
             bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.FanOutRequest.SerializeToString,
             bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.FanOutResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Aggregate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/bpfmap.fleet.v1.FleetService/Aggregate',
+            bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_aggregate__pb2.AggregateRequest.SerializeToString,
+            bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_aggregate__pb2.AggregateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchFleet(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/bpfmap.fleet.v1.FleetService/WatchFleet',
+            bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_watch__pb2.WatchFleetRequest.SerializeToString,
+            bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_watch__pb2.WatchFleetResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -3,7 +3,9 @@
 isort:skip_file
 """
 
+from bpfmapd._gen.bpfmap.fleet.v1 import aggregate_pb2 as _aggregate_pb2
 from bpfmapd._gen.bpfmap.fleet.v1 import fleet_service_pb2 as _fleet_service_pb2
+from bpfmapd._gen.bpfmap.fleet.v1 import watch_pb2 as _watch_pb2
 from collections import abc as _abc
 from grpc import aio as _aio
 import abc as _abc_1
@@ -49,6 +51,22 @@ class FleetServiceStub:
     Errors: NOT_FOUND NO_HOST_MATCHES where the selector matches no host; INVALID_ARGUMENT for
     a request that is none of MapService or breaks a rule of it: nothing is sent to any host.
     """
+    Aggregate: _grpc.UnaryStreamMultiCallable[_aggregate_pb2.AggregateRequest, _aggregate_pb2.AggregateResponse]
+    """Folds numbers of a map's elements over every host that matches: one answer, or with an
+    interval one after the other, with what was counted in between. Each host folds its own
+    (MapService.AggregateElements), the relay folds hosts as they answer. Hosts that do not
+    answer are told in the coverage.
+
+    Errors: NOT_FOUND NO_HOST_MATCHES where the selector matches no host at first.
+    """
+    WatchFleet: _grpc.UnaryStreamMultiCallable[_watch_pb2.WatchFleetRequest, _watch_pb2.WatchFleetResponse]
+    """Watches a map on every host that matches, as one stream: MapService.Watch of each, with the
+    hosts that come and go. It does not end by itself. The relay resumes the hosts' streams that
+    are cut. Where the caller reads too slowly, hosts wait, and tell of several changes of a key
+    the newest, as they do with a slow caller of their own.
+
+    What may be relied on is written down in docs/fleet.md.
+    """
 
 @_typing.type_check_only
 class FleetServiceAsyncStub(FleetServiceStub):
@@ -70,6 +88,22 @@ class FleetServiceAsyncStub(FleetServiceStub):
 
     Errors: NOT_FOUND NO_HOST_MATCHES where the selector matches no host; INVALID_ARGUMENT for
     a request that is none of MapService or breaks a rule of it: nothing is sent to any host.
+    """
+    Aggregate: _aio.UnaryStreamMultiCallable[_aggregate_pb2.AggregateRequest, _aggregate_pb2.AggregateResponse]  # type: ignore[assignment]
+    """Folds numbers of a map's elements over every host that matches: one answer, or with an
+    interval one after the other, with what was counted in between. Each host folds its own
+    (MapService.AggregateElements), the relay folds hosts as they answer. Hosts that do not
+    answer are told in the coverage.
+
+    Errors: NOT_FOUND NO_HOST_MATCHES where the selector matches no host at first.
+    """
+    WatchFleet: _aio.UnaryStreamMultiCallable[_watch_pb2.WatchFleetRequest, _watch_pb2.WatchFleetResponse]  # type: ignore[assignment]
+    """Watches a map on every host that matches, as one stream: MapService.Watch of each, with the
+    hosts that come and go. It does not end by itself. The relay resumes the hosts' streams that
+    are cut. Where the caller reads too slowly, hosts wait, and tell of several changes of a key
+    the newest, as they do with a slow caller of their own.
+
+    What may be relied on is written down in docs/fleet.md.
     """
 
 class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -107,6 +141,34 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: NOT_FOUND NO_HOST_MATCHES where the selector matches no host; INVALID_ARGUMENT for
         a request that is none of MapService or breaks a rule of it: nothing is sent to any host.
+        """
+
+    @_abc_1.abstractmethod
+    def Aggregate(
+        self,
+        request: _aggregate_pb2.AggregateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_aggregate_pb2.AggregateResponse], _abc.AsyncIterator[_aggregate_pb2.AggregateResponse]]:
+        """Folds numbers of a map's elements over every host that matches: one answer, or with an
+        interval one after the other, with what was counted in between. Each host folds its own
+        (MapService.AggregateElements), the relay folds hosts as they answer. Hosts that do not
+        answer are told in the coverage.
+
+        Errors: NOT_FOUND NO_HOST_MATCHES where the selector matches no host at first.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchFleet(
+        self,
+        request: _watch_pb2.WatchFleetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_watch_pb2.WatchFleetResponse], _abc.AsyncIterator[_watch_pb2.WatchFleetResponse]]:
+        """Watches a map on every host that matches, as one stream: MapService.Watch of each, with the
+        hosts that come and go. It does not end by itself. The relay resumes the hosts' streams that
+        are cut. Where the caller reads too slowly, hosts wait, and tell of several changes of a key
+        the newest, as they do with a slow caller of their own.
+
+        What may be relied on is written down in docs/fleet.md.
         """
 
 def add_FleetServiceServicer_to_server(servicer: FleetServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,197 @@
+import {
+  type CallOrigin,
+  type WatchRequest,
+  WatchRequestSchema,
+  type WatchResponse,
+  WatchResponseSchema,
+} from "@bpfmapd/client/proto";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import type { Clock } from "../clock.js";
+import { type HostCallError, type HostCaller, unreachable } from "../host-call.js";
+import { callErrorOf } from "../relay/host-router.js";
+import { Bell } from "../store/bell.js";
+import { reasonOf } from "./error-reason.js";
+import type { EventQueue } from "./event-queue.js";
+import type { Slots } from "./slots.js";
+
+const RPC = "bpfmap.v1.MapService/Watch";
+const FIRST_PAUSE_MS = 200;
+const LONGEST_PAUSE_MS = 30_000;
+/** What an event takes in memory beside its message. */
+const EVENT_BYTES = 256;
+/**
+ * Hosts that may wait for a slow reader with their call open, each with a window of messages in
+ * memory. Those past it end their call, and go on by their token.
+ */
+const MOST_WAITING = 128;
+
+/** What is told of one host. */
+export type HostWatchEvent = { readonly hostId: string } & (
+  | { readonly kind: "begun"; readonly resumed: boolean }
+  | { readonly kind: "message"; readonly response: WatchResponse }
+  /** Without an error: its map is gone, and it is not tried again. */
+  | { readonly kind: "lost"; readonly error: HostCallError | undefined }
+  | { readonly kind: "left" }
+);
+
+/** What all hosts of a watch share. */
+export interface StreamParts {
+  readonly caller: HostCaller;
+  readonly clock: Clock;
+  readonly watch: WatchRequest;
+  readonly origin: CallOrigin;
+  readonly requestId: string;
+  readonly events: EventQueue<HostWatchEvent>;
+  /** Of hosts whose contents are read. */
+  readonly reading: Slots;
+}
+
+/** The watch of one host: begun anew each time that it is cut, where it stood. */
+export class HostStream {
+  readonly hostId: string;
+  readonly #parts: StreamParts;
+  readonly #stopped = new AbortController();
+  readonly #back = new Bell();
+  /** Where it stands; undefined where it has to begin anew. */
+  #token: Uint8Array | undefined;
+  #isGone = false;
+  #isLost = false;
+  #pauseMs = FIRST_PAUSE_MS;
+
+  /** @param token where an earlier stream stood */
+  constructor(hostId: string, parts: StreamParts, token: Uint8Array | undefined) {
+    this.hostId = hostId;
+    this.#parts = parts;
+    this.#token = token;
+  }
+
+  /** Follows the host until it is stopped, or its map is gone and no other is waited for. */
+  async run(): Promise<void> {
+    const { signal } = this.#stopped;
+    try {
+      while (!signal.aborted) {
+        // From before the attempt, so that a host that comes back under it is not missed.
+        const back = this.#back.next;
+        const end = await this.#try();
+        if (end === "gone") return;
+        if (end === "lost") await this.#pause(back);
+        if (end === "slow") await this.#parts.events.room(signal);
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
+
+  /** Ends it: nothing is told of the host any more. */
+  stop(): void {
+    this.#stopped.abort(new Error("the host is not watched any more"));
+    this.#back.ring();
+  }
+
+  /** The host may be back: it is tried at once. */
+  nudge(): void {
+    this.#back.ring();
+  }
+
+  /** One call; how it ended. */
+  async #try(): Promise<"again" | "lost" | "slow" | "gone"> {
+    const { signal } = this.#stopped;
+    const release = this.#token ? () => {} : await this.#parts.reading.take(signal);
+    try {
+      if (await this.#follow(release)) return "slow";
+      if (this.#isGone) {
+        this.#tell({ kind: "lost", hostId: this.hostId, error: undefined });
+        return "gone";
+      }
+      this.#lose(unreachable(this.hostId, "has ended the watch without a word"));
+      return "lost";
+    } catch (thrown) {
+      signal.throwIfAborted();
+      const error = callErrorOf(this.hostId, thrown);
+      // Made by a daemon whose key is lost: the contents come anew.
+      if (reasonOf(error) === "RESUME_TOKEN_INVALID" && this.#token) {
+        this.#token = undefined;
+        return "again";
+      }
+      this.#lose(error);
+      return "lost";
+    } finally {
+      release();
+    }
+  }
+
+  /**
+   * Tells what the host does until its call ends; true where the reader was too slow.
+   *
+   * @param onBookmark told when there is something to resume from
+   */
+  async #follow(onBookmark: () => void): Promise<boolean> {
+    const { caller, events } = this.#parts;
+    const { signal } = this.#stopped;
+    const { hostId } = this;
+    const resumed = this.#token !== undefined;
+    this.#isGone = false;
+    let isFirst = true;
+    for await (const bytes of caller.call(hostId, this.#call())) {
+      signal.throwIfAborted();
+      if (isFirst) this.#tell({ kind: "begun", hostId, resumed });
+      isFirst = false;
+      this.#isLost = false;
+      const response = fromBinary(WatchResponseSchema, bytes);
+      events.push({ kind: "message", hostId, response }, bytes.length + EVENT_BYTES);
+      this.#note(response, onBookmark);
+      if (!events.isFull) continue;
+      if (this.#token && events.waiting >= MOST_WAITING) return true;
+      await events.room(signal);
+    }
+    return false;
+  }
+
+  #note({ kind }: WatchResponse, onBookmark: () => void): void {
+    switch (kind.case) {
+      case "bookmark":
+        this.#token = kind.value.resumeToken;
+        this.#pauseMs = FIRST_PAUSE_MS;
+        onBookmark();
+        return;
+      case "resync":
+        // Until the snapshot is whole there is nothing to resume from.
+        this.#token = undefined;
+        return;
+      case "mapGone":
+        this.#token = undefined;
+        this.#isGone = true;
+        return;
+      case "created":
+        this.#isGone = false;
+    }
+  }
+
+  #call() {
+    const { watch, origin, requestId } = this.#parts;
+    const start = this.#token ? { case: "resumeToken" as const, value: this.#token } : watch.start;
+    const request = create(WatchRequestSchema, { ...watch, start });
+    const requests = [toBinary(WatchRequestSchema, request)];
+    return { rpc: RPC, requests, origin, requestId, signal: this.#stopped.signal };
+  }
+
+  #tell(event: HostWatchEvent): void {
+    this.#parts.events.push(event, EVENT_BYTES);
+  }
+
+  /** Tells once that the host is lost, until it is there again. */
+  #lose(error: HostCallError): void {
+    if (!this.#isLost) this.#tell({ kind: "lost", hostId: this.hostId, error });
+    this.#isLost = true;
+  }
+
+  /** Waits before the next attempt, or until the host may be back. */
+  async #pause(back: Promise<void>): Promise<void> {
+    const { clock } = this.#parts;
+    const over = new AbortController();
+    const pauseMs = this.#pauseMs * (0.5 + clock.random() / 2);
+    this.#pauseMs = Math.min(LONGEST_PAUSE_MS, this.#pauseMs * 2);
+    await Promise.race([clock.sleep(pauseMs, over.signal).catch(() => {}), back]);
+    over.abort();
+  }
+}
