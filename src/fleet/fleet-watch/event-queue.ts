@@ -2,61 +2,62 @@ import { Bell } from "../store/bell.js";
 
 /** Events of many hosts on their way to one who reads them, in memory that is bounded. */
 export class EventQueue<T> {
-  readonly #events: { readonly event: T; readonly bytes: number }[] = [];
   readonly #maxBytes: number;
   readonly #news = new Bell();
   readonly #room = new Bell();
+  #events: { readonly event: T; readonly bytes: number }[] = [];
+  /** Events before this one have been read. */
+  #head = 0;
   #bytes = 0;
-  #waiting = 0;
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
 
-  /** Whether who sends should wait for {@link room} first. */
+  /** Whether who sends has to wait. */
   get isFull(): boolean {
     return this.#bytes >= this.#maxBytes;
   }
 
-  /** How many wait for room. */
-  get waiting(): number {
-    return this.#waiting;
+  /** Adds an event when there is room for it. Throws where the signal is aborted. */
+  async send(event: T, bytes: number, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    // Others may have been quicker.
+    while (this.isFull) await until(() => !this.isFull, this.#room, signal);
+    this.push(event, bytes);
   }
 
-  /** Adds an event. Nobody is kept from it: who sends asks for room before. */
+  /** Adds an event that must not wait, which should be small. */
   push(event: T, bytes: number): void {
     this.#events.push({ event, bytes });
     this.#bytes += bytes;
     this.#news.ring();
   }
 
-  /** Settles when half of what there is room for is free. Throws where the signal is aborted. */
-  async room(signal: AbortSignal): Promise<void> {
-    const stop = () => this.#room.ring();
-    signal.addEventListener("abort", stop, { once: true });
-    this.#waiting++;
-    try {
-      while (this.#bytes > this.#maxBytes / 2 && !signal.aborted) await this.#room.next;
-    } finally {
-      this.#waiting--;
-      signal.removeEventListener("abort", stop);
-    }
-    signal.throwIfAborted();
-  }
-
   /** The next event. Throws where the signal is aborted. */
   async next(signal: AbortSignal): Promise<T> {
-    const stop = () => this.#news.ring();
-    signal.addEventListener("abort", stop, { once: true });
-    try {
-      while (this.#events.length === 0 && !signal.aborted) await this.#news.next;
-    } finally {
-      signal.removeEventListener("abort", stop);
+    await until(() => this.#events.length > this.#head, this.#news, signal);
+    const { event, bytes } = this.#events[this.#head++]!;
+    if (this.#head * 2 > this.#events.length) {
+      this.#events = this.#events.slice(this.#head);
+      this.#head = 0;
     }
-    signal.throwIfAborted();
-    const { event, bytes } = this.#events.shift()!;
+    const half = this.#maxBytes / 2;
+    const wasOver = this.#bytes > half;
     this.#bytes -= bytes;
-    if (this.#waiting > 0 && this.#bytes <= this.#maxBytes / 2) this.#room.ring();
+    // Once for all who wait, rather than for each event that makes room for one.
+    if (wasOver && this.#bytes <= half) this.#room.ring();
     return event;
   }
+}
+
+async function until(isSo: () => boolean, bell: Bell, signal: AbortSignal): Promise<void> {
+  const stop = () => bell.ring();
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    while (!isSo() && !signal.aborted) await bell.next;
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+  signal.throwIfAborted();
 }

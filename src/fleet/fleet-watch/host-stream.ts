@@ -17,13 +17,11 @@ import type { Slots } from "./slots.js";
 const RPC = "bpfmap.v1.MapService/Watch";
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 30_000;
+/** For how long a host that goes on has its turn without telling anything. */
+const LONGEST_TURN_MS = 1000;
 /** What an event takes in memory beside its message. */
 const EVENT_BYTES = 256;
-/**
- * Hosts that may wait for a slow reader with their call open, each with a window of messages in
- * memory. Those past it end their call, and go on by their token.
- */
-const MOST_WAITING = 128;
+const NOTHING = () => {};
 
 /** What is told of one host. */
 export type HostWatchEvent = { readonly hostId: string } & (
@@ -44,6 +42,11 @@ export interface StreamParts {
   readonly events: EventQueue<HostWatchEvent>;
   /** Of hosts whose contents are read. */
   readonly reading: Slots;
+  /**
+   * Of hosts that wait for a slow reader with their call open, each with a window of messages in
+   * memory. The others end their call, and go on by their token.
+   */
+  readonly waiting: Slots;
 }
 
 /** The watch of one host: begun anew each time that it is cut, where it stood. */
@@ -68,14 +71,15 @@ export class HostStream {
   /** Follows the host until it is stopped, or its map is gone and no other is waited for. */
   async run(): Promise<void> {
     const { signal } = this.#stopped;
+    let release = NOTHING;
     try {
       while (!signal.aborted) {
         // From before the attempt, so that a host that comes back under it is not missed.
         const back = this.#back.next;
-        const end = await this.#try();
+        const end = await this.#try(release);
         if (end === "gone") return;
         if (end === "lost") await this.#pause(back);
-        if (end === "slow") await this.#parts.events.room(signal);
+        release = end === "slow" ? await this.#parts.waiting.take(signal) : NOTHING;
       }
     } catch (error) {
       if (!signal.aborted) throw error;
@@ -93,12 +97,16 @@ export class HostStream {
     this.#back.ring();
   }
 
-  /** One call; how it ended. */
-  async #try(): Promise<"again" | "lost" | "slow" | "gone"> {
+  /**
+   * One call; how it ended.
+   *
+   * @param release gives back what was taken to wait for the reader
+   */
+  async #try(release: () => void): Promise<"again" | "lost" | "slow" | "gone"> {
     const { signal } = this.#stopped;
-    const release = this.#token ? () => {} : await this.#parts.reading.take(signal);
+    const hasRead = this.#token ? NOTHING : await this.#parts.reading.take(signal);
     try {
-      if (await this.#follow(release)) return "slow";
+      if (await this.#follow(release, hasRead)) return "slow";
       if (this.#isGone) {
         this.#tell({ kind: "lost", hostId: this.hostId, error: undefined });
         return "gone";
@@ -117,42 +125,78 @@ export class HostStream {
       return "lost";
     } finally {
       release();
+      hasRead();
     }
   }
 
   /**
-   * Tells what the host does until its call ends; true where the reader was too slow.
+   * Tells what the host does until its call ends; true where the reader is too slow for it.
    *
-   * @param onBookmark told when there is something to resume from
+   * @param release gives back what was taken to wait for the reader
+   * @param hasRead called when there is something to resume from
    */
-  async #follow(onBookmark: () => void): Promise<boolean> {
-    const { caller, events } = this.#parts;
+  async #follow(release: () => void, hasRead: () => void): Promise<boolean> {
     const { signal } = this.#stopped;
-    const { hostId } = this;
     const resumed = this.#token !== undefined;
     this.#isGone = false;
-    let isFirst = true;
-    for await (const bytes of caller.call(hostId, this.#call())) {
+    let told = 0;
+    for await (const bytes of this.#parts.caller.call(this.hostId, this.#call())) {
       signal.throwIfAborted();
-      if (isFirst) this.#tell({ kind: "begun", hostId, resumed });
-      isFirst = false;
-      this.#isLost = false;
       const response = fromBinary(WatchResponseSchema, bytes);
-      events.push({ kind: "message", hostId, response }, bytes.length + EVENT_BYTES);
-      this.#note(response, onBookmark);
-      if (!events.isFull) continue;
-      if (this.#token && events.waiting >= MOST_WAITING) return true;
-      await events.room(signal);
+      // All before a bookmark has been told, though it may not be told itself.
+      this.#note(response, hasRead);
+      // What has waited for its turn tells something before it may have to wait again.
+      if (told === 0) await this.#begin(response, bytes.length, resumed);
+      else if (told === 1 && resumed) await this.#send(response, bytes.length);
+      else if (!(await this.#pass(response, bytes.length))) return true;
+      if (told === 0) void this.#releaseSoon(release);
+      if (told === 1) release();
+      told++;
     }
     return false;
   }
 
-  #note({ kind }: WatchResponse, onBookmark: () => void): void {
+  /** A host that has nothing to tell keeps nobody from the turn that it has. */
+  async #releaseSoon(release: () => void): Promise<void> {
+    if (release === NOTHING) return;
+    await this.#parts.clock.sleep(LONGEST_TURN_MS, this.#stopped.signal).catch(() => {});
+    release();
+  }
+
+  async #begin(response: WatchResponse, size: number, resumed: boolean): Promise<void> {
+    const { hostId } = this;
+    this.#tell({ kind: "begun", hostId, resumed });
+    this.#isLost = false;
+    await this.#send(response, size);
+  }
+
+  /** Tells a message; false where it is not told, as too many wait for the reader already. */
+  async #pass(response: WatchResponse, size: number): Promise<boolean> {
+    const { events, waiting } = this.#parts;
+    // Without a token it would have to begin anew: few do that at a time.
+    const mustWait = events.isFull && this.#token !== undefined;
+    const release = mustWait ? waiting.tryTake() : NOTHING;
+    if (!release) return false;
+    try {
+      await this.#send(response, size);
+    } finally {
+      release();
+    }
+    return true;
+  }
+
+  #send(response: WatchResponse, size: number): Promise<void> {
+    const { hostId } = this;
+    const event: HostWatchEvent = { kind: "message", hostId, response };
+    return this.#parts.events.send(event, size + EVENT_BYTES, this.#stopped.signal);
+  }
+
+  #note({ kind }: WatchResponse, hasRead: () => void): void {
     switch (kind.case) {
       case "bookmark":
         this.#token = kind.value.resumeToken;
         this.#pauseMs = FIRST_PAUSE_MS;
-        onBookmark();
+        hasRead();
         return;
       case "resync":
         // Until the snapshot is whole there is nothing to resume from.

@@ -13,8 +13,20 @@ export class Slots {
    */
   async take(signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted();
-    if (this.#free > 0) this.#free--;
-    else await this.#turn(signal);
+    const free = this.tryTake();
+    if (free) return free;
+    await this.#turn(signal);
+    return this.#taken();
+  }
+
+  /** As {@link take} where a slot is free; undefined otherwise. */
+  tryTake(): (() => void) | undefined {
+    if (this.#free === 0) return undefined;
+    this.#free--;
+    return this.#taken();
+  }
+
+  #taken(): () => void {
     let isTaken = true;
     return () => {
       if (isTaken) this.#giveBack();

@@ -7,6 +7,8 @@ import { Slots } from "./slots.js";
 
 /** Bytes of events that wait for a reader, beside those that hosts have on their way. */
 const QUEUE_BYTES = 4 << 20;
+/** Hosts that wait for a slow reader with a call each, and up to a window of messages. */
+const MOST_WAITING = 128;
 
 /** What to watch on which hosts. */
 export interface FleetWatch {
@@ -61,6 +63,7 @@ class HostStreams {
       ...{ caller, clock, watch, origin, requestId },
       events: this.events,
       reading: new Slots(concurrency),
+      waiting: new Slots(MOST_WAITING),
     };
   }
 

@@ -166,6 +166,7 @@ type WatchFleetResponse struct {
 	//	*WatchFleetResponse_Message
 	//	*WatchFleetResponse_Lost
 	//	*WatchFleetResponse_Left
+	//	*WatchFleetResponse_Started
 	Event         isWatchFleetResponse_Event `protobuf_oneof:"event"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -244,6 +245,15 @@ func (x *WatchFleetResponse) GetLeft() *HostLeft {
 	return nil
 }
 
+func (x *WatchFleetResponse) GetStarted() *FleetWatchStarted {
+	if x != nil {
+		if x, ok := x.Event.(*WatchFleetResponse_Started); ok {
+			return x.Started
+		}
+	}
+	return nil
+}
+
 type isWatchFleetResponse_Event interface {
 	isWatchFleetResponse_Event()
 }
@@ -270,6 +280,11 @@ type WatchFleetResponse_Left struct {
 	Left *HostLeft `protobuf:"bytes,4,opt,name=left,proto3,oneof"`
 }
 
+type WatchFleetResponse_Started struct {
+	// The first: how many hosts match.
+	Started *FleetWatchStarted `protobuf:"bytes,5,opt,name=started,proto3,oneof"`
+}
+
 func (*WatchFleetResponse_Begun) isWatchFleetResponse_Event() {}
 
 func (*WatchFleetResponse_Message) isWatchFleetResponse_Event() {}
@@ -277,6 +292,54 @@ func (*WatchFleetResponse_Message) isWatchFleetResponse_Event() {}
 func (*WatchFleetResponse_Lost) isWatchFleetResponse_Event() {}
 
 func (*WatchFleetResponse_Left) isWatchFleetResponse_Event() {}
+
+func (*WatchFleetResponse_Started) isWatchFleetResponse_Event() {}
+
+// The watch has begun.
+type FleetWatchStarted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Hosts that match now. Of each it is told that it has begun, or that it is lost.
+	Hosts         uint32 `protobuf:"varint,1,opt,name=hosts,proto3" json:"hosts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FleetWatchStarted) Reset() {
+	*x = FleetWatchStarted{}
+	mi := &file_bpfmap_fleet_v1_watch_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FleetWatchStarted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FleetWatchStarted) ProtoMessage() {}
+
+func (x *FleetWatchStarted) ProtoReflect() protoreflect.Message {
+	mi := &file_bpfmap_fleet_v1_watch_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FleetWatchStarted.ProtoReflect.Descriptor instead.
+func (*FleetWatchStarted) Descriptor() ([]byte, []int) {
+	return file_bpfmap_fleet_v1_watch_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *FleetWatchStarted) GetHosts() uint32 {
+	if x != nil {
+		return x.Hosts
+	}
+	return 0
+}
 
 // A host's stream has begun. Its first message, `created`, follows.
 type HostBegun struct {
@@ -292,7 +355,7 @@ type HostBegun struct {
 
 func (x *HostBegun) Reset() {
 	*x = HostBegun{}
-	mi := &file_bpfmap_fleet_v1_watch_proto_msgTypes[3]
+	mi := &file_bpfmap_fleet_v1_watch_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -304,7 +367,7 @@ func (x *HostBegun) String() string {
 func (*HostBegun) ProtoMessage() {}
 
 func (x *HostBegun) ProtoReflect() protoreflect.Message {
-	mi := &file_bpfmap_fleet_v1_watch_proto_msgTypes[3]
+	mi := &file_bpfmap_fleet_v1_watch_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -317,7 +380,7 @@ func (x *HostBegun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostBegun.ProtoReflect.Descriptor instead.
 func (*HostBegun) Descriptor() ([]byte, []int) {
-	return file_bpfmap_fleet_v1_watch_proto_rawDescGZIP(), []int{3}
+	return file_bpfmap_fleet_v1_watch_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *HostBegun) GetHostId() string {
@@ -347,7 +410,7 @@ type HostWatchMessage struct {
 
 func (x *HostWatchMessage) Reset() {
 	*x = HostWatchMessage{}
-	mi := &file_bpfmap_fleet_v1_watch_proto_msgTypes[4]
+	mi := &file_bpfmap_fleet_v1_watch_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -359,7 +422,7 @@ func (x *HostWatchMessage) String() string {
 func (*HostWatchMessage) ProtoMessage() {}
 
 func (x *HostWatchMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_bpfmap_fleet_v1_watch_proto_msgTypes[4]
+	mi := &file_bpfmap_fleet_v1_watch_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -372,7 +435,7 @@ func (x *HostWatchMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostWatchMessage.ProtoReflect.Descriptor instead.
 func (*HostWatchMessage) Descriptor() ([]byte, []int) {
-	return file_bpfmap_fleet_v1_watch_proto_rawDescGZIP(), []int{4}
+	return file_bpfmap_fleet_v1_watch_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *HostWatchMessage) GetHostId() string {
@@ -404,7 +467,7 @@ type HostLost struct {
 
 func (x *HostLost) Reset() {
 	*x = HostLost{}
-	mi := &file_bpfmap_fleet_v1_watch_proto_msgTypes[5]
+	mi := &file_bpfmap_fleet_v1_watch_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -416,7 +479,7 @@ func (x *HostLost) String() string {
 func (*HostLost) ProtoMessage() {}
 
 func (x *HostLost) ProtoReflect() protoreflect.Message {
-	mi := &file_bpfmap_fleet_v1_watch_proto_msgTypes[5]
+	mi := &file_bpfmap_fleet_v1_watch_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -429,7 +492,7 @@ func (x *HostLost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostLost.ProtoReflect.Descriptor instead.
 func (*HostLost) Descriptor() ([]byte, []int) {
-	return file_bpfmap_fleet_v1_watch_proto_rawDescGZIP(), []int{5}
+	return file_bpfmap_fleet_v1_watch_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *HostLost) GetHostId() string {
@@ -457,7 +520,7 @@ type HostLeft struct {
 
 func (x *HostLeft) Reset() {
 	*x = HostLeft{}
-	mi := &file_bpfmap_fleet_v1_watch_proto_msgTypes[6]
+	mi := &file_bpfmap_fleet_v1_watch_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -469,7 +532,7 @@ func (x *HostLeft) String() string {
 func (*HostLeft) ProtoMessage() {}
 
 func (x *HostLeft) ProtoReflect() protoreflect.Message {
-	mi := &file_bpfmap_fleet_v1_watch_proto_msgTypes[6]
+	mi := &file_bpfmap_fleet_v1_watch_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -482,7 +545,7 @@ func (x *HostLeft) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostLeft.ProtoReflect.Descriptor instead.
 func (*HostLeft) Descriptor() ([]byte, []int) {
-	return file_bpfmap_fleet_v1_watch_proto_rawDescGZIP(), []int{6}
+	return file_bpfmap_fleet_v1_watch_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *HostLeft) GetHostId() string {
@@ -508,13 +571,16 @@ const file_bpfmap_fleet_v1_watch_proto_rawDesc = "" +
 	"\ahost_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01(\xfd\x01R\x06hostId\x12-\n" +
 	"\fresume_token\x18\x02 \x01(\fB\n" +
-	"\xbaH\az\x05\x10\x01\x18\x80\bR\vresumeToken\"\xf2\x01\n" +
+	"\xbaH\az\x05\x10\x01\x18\x80\bR\vresumeToken\"\xb2\x02\n" +
 	"\x12WatchFleetResponse\x122\n" +
 	"\x05begun\x18\x01 \x01(\v2\x1a.bpfmap.fleet.v1.HostBegunH\x00R\x05begun\x12=\n" +
 	"\amessage\x18\x02 \x01(\v2!.bpfmap.fleet.v1.HostWatchMessageH\x00R\amessage\x12/\n" +
 	"\x04lost\x18\x03 \x01(\v2\x19.bpfmap.fleet.v1.HostLostH\x00R\x04lost\x12/\n" +
-	"\x04left\x18\x04 \x01(\v2\x19.bpfmap.fleet.v1.HostLeftH\x00R\x04leftB\a\n" +
-	"\x05event\">\n" +
+	"\x04left\x18\x04 \x01(\v2\x19.bpfmap.fleet.v1.HostLeftH\x00R\x04left\x12>\n" +
+	"\astarted\x18\x05 \x01(\v2\".bpfmap.fleet.v1.FleetWatchStartedH\x00R\astartedB\a\n" +
+	"\x05event\")\n" +
+	"\x11FleetWatchStarted\x12\x14\n" +
+	"\x05hosts\x18\x01 \x01(\rR\x05hosts\">\n" +
 	"\tHostBegun\x12\x17\n" +
 	"\ahost_id\x18\x01 \x01(\tR\x06hostId\x12\x18\n" +
 	"\aresumed\x18\x02 \x01(\bR\aresumed\"a\n" +
@@ -541,33 +607,35 @@ func file_bpfmap_fleet_v1_watch_proto_rawDescGZIP() []byte {
 	return file_bpfmap_fleet_v1_watch_proto_rawDescData
 }
 
-var file_bpfmap_fleet_v1_watch_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_bpfmap_fleet_v1_watch_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_bpfmap_fleet_v1_watch_proto_goTypes = []any{
 	(*WatchFleetRequest)(nil),  // 0: bpfmap.fleet.v1.WatchFleetRequest
 	(*HostPosition)(nil),       // 1: bpfmap.fleet.v1.HostPosition
 	(*WatchFleetResponse)(nil), // 2: bpfmap.fleet.v1.WatchFleetResponse
-	(*HostBegun)(nil),          // 3: bpfmap.fleet.v1.HostBegun
-	(*HostWatchMessage)(nil),   // 4: bpfmap.fleet.v1.HostWatchMessage
-	(*HostLost)(nil),           // 5: bpfmap.fleet.v1.HostLost
-	(*HostLeft)(nil),           // 6: bpfmap.fleet.v1.HostLeft
-	(*HostSelector)(nil),       // 7: bpfmap.fleet.v1.HostSelector
-	(*v1.WatchRequest)(nil),    // 8: bpfmap.v1.WatchRequest
-	(*v1.WatchResponse)(nil),   // 9: bpfmap.v1.WatchResponse
+	(*FleetWatchStarted)(nil),  // 3: bpfmap.fleet.v1.FleetWatchStarted
+	(*HostBegun)(nil),          // 4: bpfmap.fleet.v1.HostBegun
+	(*HostWatchMessage)(nil),   // 5: bpfmap.fleet.v1.HostWatchMessage
+	(*HostLost)(nil),           // 6: bpfmap.fleet.v1.HostLost
+	(*HostLeft)(nil),           // 7: bpfmap.fleet.v1.HostLeft
+	(*HostSelector)(nil),       // 8: bpfmap.fleet.v1.HostSelector
+	(*v1.WatchRequest)(nil),    // 9: bpfmap.v1.WatchRequest
+	(*v1.WatchResponse)(nil),   // 10: bpfmap.v1.WatchResponse
 }
 var file_bpfmap_fleet_v1_watch_proto_depIdxs = []int32{
-	7, // 0: bpfmap.fleet.v1.WatchFleetRequest.selector:type_name -> bpfmap.fleet.v1.HostSelector
-	8, // 1: bpfmap.fleet.v1.WatchFleetRequest.watch:type_name -> bpfmap.v1.WatchRequest
-	1, // 2: bpfmap.fleet.v1.WatchFleetRequest.positions:type_name -> bpfmap.fleet.v1.HostPosition
-	3, // 3: bpfmap.fleet.v1.WatchFleetResponse.begun:type_name -> bpfmap.fleet.v1.HostBegun
-	4, // 4: bpfmap.fleet.v1.WatchFleetResponse.message:type_name -> bpfmap.fleet.v1.HostWatchMessage
-	5, // 5: bpfmap.fleet.v1.WatchFleetResponse.lost:type_name -> bpfmap.fleet.v1.HostLost
-	6, // 6: bpfmap.fleet.v1.WatchFleetResponse.left:type_name -> bpfmap.fleet.v1.HostLeft
-	9, // 7: bpfmap.fleet.v1.HostWatchMessage.response:type_name -> bpfmap.v1.WatchResponse
-	8, // [8:8] is the sub-list for method output_type
-	8, // [8:8] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	8,  // 0: bpfmap.fleet.v1.WatchFleetRequest.selector:type_name -> bpfmap.fleet.v1.HostSelector
+	9,  // 1: bpfmap.fleet.v1.WatchFleetRequest.watch:type_name -> bpfmap.v1.WatchRequest
+	1,  // 2: bpfmap.fleet.v1.WatchFleetRequest.positions:type_name -> bpfmap.fleet.v1.HostPosition
+	4,  // 3: bpfmap.fleet.v1.WatchFleetResponse.begun:type_name -> bpfmap.fleet.v1.HostBegun
+	5,  // 4: bpfmap.fleet.v1.WatchFleetResponse.message:type_name -> bpfmap.fleet.v1.HostWatchMessage
+	6,  // 5: bpfmap.fleet.v1.WatchFleetResponse.lost:type_name -> bpfmap.fleet.v1.HostLost
+	7,  // 6: bpfmap.fleet.v1.WatchFleetResponse.left:type_name -> bpfmap.fleet.v1.HostLeft
+	3,  // 7: bpfmap.fleet.v1.WatchFleetResponse.started:type_name -> bpfmap.fleet.v1.FleetWatchStarted
+	10, // 8: bpfmap.fleet.v1.HostWatchMessage.response:type_name -> bpfmap.v1.WatchResponse
+	9,  // [9:9] is the sub-list for method output_type
+	9,  // [9:9] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_bpfmap_fleet_v1_watch_proto_init() }
@@ -581,6 +649,7 @@ func file_bpfmap_fleet_v1_watch_proto_init() {
 		(*WatchFleetResponse_Message)(nil),
 		(*WatchFleetResponse_Lost)(nil),
 		(*WatchFleetResponse_Left)(nil),
+		(*WatchFleetResponse_Started)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -588,7 +657,7 @@ func file_bpfmap_fleet_v1_watch_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bpfmap_fleet_v1_watch_proto_rawDesc), len(file_bpfmap_fleet_v1_watch_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

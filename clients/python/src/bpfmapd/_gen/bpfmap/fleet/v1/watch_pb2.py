@@ -26,7 +26,7 @@ from bpfmapd._gen.bpfmap.fleet.v1 import selector_pb2 as bpfmapd_dot___gen_dot_b
 from bpfmapd._gen.bpfmap.v1 import watch_pb2 as bpfmapd_dot___gen_dot_bpfmap_dot_v1_dot_watch__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(bpfmapd/_gen/bpfmap/fleet/v1/watch.proto\x12\x0f\x62pfmap.fleet.v1\x1a+bpfmapd/_gen/bpfmap/fleet/v1/selector.proto\x1a\"bpfmapd/_gen/bpfmap/v1/watch.proto\"\xdc\x01\n\x11WatchFleetRequest\x12\x39\n\x08selector\x18\x01 \x01(\x0b\x32\x1d.bpfmap.fleet.v1.HostSelectorR\x08selector\x12-\n\x05watch\x18\x02 \x01(\x0b\x32\x17.bpfmap.v1.WatchRequestR\x05watch\x12;\n\tpositions\x18\x03 \x03(\x0b\x32\x1d.bpfmap.fleet.v1.HostPositionR\tpositions\x12 \n\x0b\x63oncurrency\x18\x04 \x01(\rR\x0b\x63oncurrency\"J\n\x0cHostPosition\x12\x17\n\x07host_id\x18\x01 \x01(\tR\x06hostId\x12!\n\x0cresume_token\x18\x02 \x01(\x0cR\x0bresumeToken\"\xf2\x01\n\x12WatchFleetResponse\x12\x32\n\x05\x62\x65gun\x18\x01 \x01(\x0b\x32\x1a.bpfmap.fleet.v1.HostBegunH\x00R\x05\x62\x65gun\x12=\n\x07message\x18\x02 \x01(\x0b\x32!.bpfmap.fleet.v1.HostWatchMessageH\x00R\x07message\x12/\n\x04lost\x18\x03 \x01(\x0b\x32\x19.bpfmap.fleet.v1.HostLostH\x00R\x04lost\x12/\n\x04left\x18\x04 \x01(\x0b\x32\x19.bpfmap.fleet.v1.HostLeftH\x00R\x04leftB\x07\n\x05\x65vent\">\n\tHostBegun\x12\x17\n\x07host_id\x18\x01 \x01(\tR\x06hostId\x12\x18\n\x07resumed\x18\x02 \x01(\x08R\x07resumed\"a\n\x10HostWatchMessage\x12\x17\n\x07host_id\x18\x01 \x01(\tR\x06hostId\x12\x34\n\x08response\x18\x02 \x01(\x0b\x32\x18.bpfmap.v1.WatchResponseR\x08response\"9\n\x08HostLost\x12\x17\n\x07host_id\x18\x01 \x01(\tR\x06hostId\x12\x14\n\x05\x65rror\x18\x02 \x01(\x0cR\x05\x65rror\"#\n\x08HostLeft\x12\x17\n\x07host_id\x18\x01 \x01(\tR\x06hostIdb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(bpfmapd/_gen/bpfmap/fleet/v1/watch.proto\x12\x0f\x62pfmap.fleet.v1\x1a+bpfmapd/_gen/bpfmap/fleet/v1/selector.proto\x1a\"bpfmapd/_gen/bpfmap/v1/watch.proto\"\xdc\x01\n\x11WatchFleetRequest\x12\x39\n\x08selector\x18\x01 \x01(\x0b\x32\x1d.bpfmap.fleet.v1.HostSelectorR\x08selector\x12-\n\x05watch\x18\x02 \x01(\x0b\x32\x17.bpfmap.v1.WatchRequestR\x05watch\x12;\n\tpositions\x18\x03 \x03(\x0b\x32\x1d.bpfmap.fleet.v1.HostPositionR\tpositions\x12 \n\x0b\x63oncurrency\x18\x04 \x01(\rR\x0b\x63oncurrency\"J\n\x0cHostPosition\x12\x17\n\x07host_id\x18\x01 \x01(\tR\x06hostId\x12!\n\x0cresume_token\x18\x02 \x01(\x0cR\x0bresumeToken\"\xb2\x02\n\x12WatchFleetResponse\x12\x32\n\x05\x62\x65gun\x18\x01 \x01(\x0b\x32\x1a.bpfmap.fleet.v1.HostBegunH\x00R\x05\x62\x65gun\x12=\n\x07message\x18\x02 \x01(\x0b\x32!.bpfmap.fleet.v1.HostWatchMessageH\x00R\x07message\x12/\n\x04lost\x18\x03 \x01(\x0b\x32\x19.bpfmap.fleet.v1.HostLostH\x00R\x04lost\x12/\n\x04left\x18\x04 \x01(\x0b\x32\x19.bpfmap.fleet.v1.HostLeftH\x00R\x04left\x12>\n\x07started\x18\x05 \x01(\x0b\x32\".bpfmap.fleet.v1.FleetWatchStartedH\x00R\x07startedB\x07\n\x05\x65vent\")\n\x11\x46leetWatchStarted\x12\x14\n\x05hosts\x18\x01 \x01(\rR\x05hosts\">\n\tHostBegun\x12\x17\n\x07host_id\x18\x01 \x01(\tR\x06hostId\x12\x18\n\x07resumed\x18\x02 \x01(\x08R\x07resumed\"a\n\x10HostWatchMessage\x12\x17\n\x07host_id\x18\x01 \x01(\tR\x06hostId\x12\x34\n\x08response\x18\x02 \x01(\x0b\x32\x18.bpfmap.v1.WatchResponseR\x08response\"9\n\x08HostLost\x12\x17\n\x07host_id\x18\x01 \x01(\tR\x06hostId\x12\x14\n\x05\x65rror\x18\x02 \x01(\x0cR\x05\x65rror\"#\n\x08HostLeft\x12\x17\n\x07host_id\x18\x01 \x01(\tR\x06hostIdb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,13 +38,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HOSTPOSITION']._serialized_start=365
   _globals['_HOSTPOSITION']._serialized_end=439
   _globals['_WATCHFLEETRESPONSE']._serialized_start=442
-  _globals['_WATCHFLEETRESPONSE']._serialized_end=684
-  _globals['_HOSTBEGUN']._serialized_start=686
-  _globals['_HOSTBEGUN']._serialized_end=748
-  _globals['_HOSTWATCHMESSAGE']._serialized_start=750
-  _globals['_HOSTWATCHMESSAGE']._serialized_end=847
-  _globals['_HOSTLOST']._serialized_start=849
-  _globals['_HOSTLOST']._serialized_end=906
-  _globals['_HOSTLEFT']._serialized_start=908
-  _globals['_HOSTLEFT']._serialized_end=943
+  _globals['_WATCHFLEETRESPONSE']._serialized_end=748
+  _globals['_FLEETWATCHSTARTED']._serialized_start=750
+  _globals['_FLEETWATCHSTARTED']._serialized_end=791
+  _globals['_HOSTBEGUN']._serialized_start=793
+  _globals['_HOSTBEGUN']._serialized_end=855
+  _globals['_HOSTWATCHMESSAGE']._serialized_start=857
+  _globals['_HOSTWATCHMESSAGE']._serialized_end=954
+  _globals['_HOSTLOST']._serialized_start=956
+  _globals['_HOSTLOST']._serialized_end=1013
+  _globals['_HOSTLEFT']._serialized_start=1015
+  _globals['_HOSTLEFT']._serialized_end=1050
 # @@protoc_insertion_point(module_scope)

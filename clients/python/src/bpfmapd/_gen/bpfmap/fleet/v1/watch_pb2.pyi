@@ -104,6 +104,7 @@ class WatchFleetResponse(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     LOST_FIELD_NUMBER: _builtins.int
     LEFT_FIELD_NUMBER: _builtins.int
+    STARTED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def begun(self) -> Global___HostBegun:
         """A host's stream has begun, or begun anew."""
@@ -124,6 +125,10 @@ class WatchFleetResponse(_message.Message):
         of the request's positions that does not match.
         """
 
+    @_builtins.property
+    def started(self) -> Global___FleetWatchStarted:
+        """The first: how many hosts match."""
+
     def __init__(
         self,
         *,
@@ -131,16 +136,39 @@ class WatchFleetResponse(_message.Message):
         message: Global___HostWatchMessage | None = ...,
         lost: Global___HostLost | None = ...,
         left: Global___HostLeft | None = ...,
+        started: Global___FleetWatchStarted | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["begun", b"begun", "event", b"event", "left", b"left", "lost", b"lost", "message", b"message"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begun", b"begun", "event", b"event", "left", b"left", "lost", b"lost", "message", b"message", "started", b"started"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["begun", b"begun", "event", b"event", "left", b"left", "lost", b"lost", "message", b"message"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begun", b"begun", "event", b"event", "left", b"left", "lost", b"lost", "message", b"message", "started", b"started"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["begun", "message", "lost", "left"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["begun", "message", "lost", "left", "started"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
 Global___WatchFleetResponse: _TypeAlias = WatchFleetResponse  # noqa: Y015
+
+@_typing.final
+class FleetWatchStarted(_message.Message):
+    """The watch has begun."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOSTS_FIELD_NUMBER: _builtins.int
+    hosts: _builtins.int
+    """Hosts that match now. Of each it is told that it has begun, or that it is lost."""
+    def __init__(
+        self,
+        *,
+        hosts: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hosts", b"hosts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FleetWatchStarted: _TypeAlias = FleetWatchStarted  # noqa: Y015
 
 @_typing.final
 class HostBegun(_message.Message):
