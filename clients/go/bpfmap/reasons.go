@@ -110,6 +110,20 @@ var (
 	ErrCallerLimitExceeded = reason(bpfmapv1.ErrorReason_ERROR_REASON_CALLER_LIMIT_EXCEEDED, codes.ResourceExhausted, "a limit of the caller is reached")
 	// ErrHoldsUnavailable: the daemon's directory of holds is on no bpffs any more.
 	ErrHoldsUnavailable = reason(bpfmapv1.ErrorReason_ERROR_REASON_HOLDS_UNAVAILABLE, codes.FailedPrecondition, "the daemon cannot hold maps")
+	// ErrNoHostMatches: no host of the fleet matches the selector.
+	ErrNoHostMatches = reason(bpfmapv1.ErrorReason_ERROR_REASON_NO_HOST_MATCHES, codes.NotFound, "no host matches")
+	// ErrHostUnreachable: the host has no session with a relay, or lost it under the call.
+	ErrHostUnreachable = reason(bpfmapv1.ErrorReason_ERROR_REASON_HOST_UNREACHABLE, codes.Unavailable, "the host cannot be reached")
+	// ErrRelayNotTrusted: the peer is no relay that the policy lets speak for others.
+	ErrRelayNotTrusted = reason(bpfmapv1.ErrorReason_ERROR_REASON_RELAY_NOT_TRUSTED, codes.PermissionDenied, "the relay is not trusted")
+	// ErrHostNotProven: a host registers by an id that its certificate does not have.
+	ErrHostNotProven = reason(bpfmapv1.ErrorReason_ERROR_REASON_HOST_NOT_PROVEN, codes.PermissionDenied, "the host's id is not proven")
+	// ErrSessionReplaced: the host has registered anew, so that this session of it is over.
+	ErrSessionReplaced = reason(bpfmapv1.ErrorReason_ERROR_REASON_SESSION_REPLACED, codes.Aborted, "the session was replaced")
+	// ErrSessionProtocol: a session's peer does not keep to the protocol.
+	ErrSessionProtocol = reason(bpfmapv1.ErrorReason_ERROR_REASON_SESSION_PROTOCOL, codes.FailedPrecondition, "the session's protocol is broken")
+	// ErrStoreUnavailable: the fleet's store does not answer.
+	ErrStoreUnavailable = reason(bpfmapv1.ErrorReason_ERROR_REASON_STORE_UNAVAILABLE, codes.Unavailable, "the fleet's store does not answer")
 )
 
 // reasonError is what the variables above hold. An *Error is one of them where it has

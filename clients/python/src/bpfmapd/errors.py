@@ -26,6 +26,7 @@ __all__ = [
     "HoldExists",
     "HoldNotFound",
     "HoldsUnavailable",
+    "HostUnreachable",
     "InvalidArgument",
     "KernelDenied",
     "KernelError",
@@ -40,6 +41,7 @@ __all__ = [
     "MapIncompatible",
     "MapNotFound",
     "NameAmbiguous",
+    "NoHostMatches",
     "NoTypes",
     "NotFound",
     "NotSupported",
@@ -165,6 +167,10 @@ class PinNotFound(NotFound):
     """PIN_NOT_FOUND: nothing is pinned at this path."""
 
 
+class NoHostMatches(NotFound):
+    """NO_HOST_MATCHES: no host of the fleet matches the selector."""
+
+
 class HoldNotFound(NotFound):
     """HOLD_NOT_FOUND: the daemon has no hold of this name."""
 
@@ -277,6 +283,10 @@ class Unavailable(BpfmapError, ConnectionError):
     """UNAVAILABLE: no answer from the daemon. Whether a write was done is not known."""
 
 
+class HostUnreachable(Unavailable):
+    """HOST_UNREACHABLE: the host has no session with a relay, or lost it under the call."""
+
+
 class DaemonStopping(Unavailable):
     """DAEMON_STOPPING: the daemon is stopping; try again elsewhere or later."""
 
@@ -350,6 +360,13 @@ _BY_REASON: Dict[str, _Kind] = {
     "DAEMON_STOPPING": (DaemonStopping, _CODE.UNAVAILABLE),
     "KERNEL_ERROR": (KernelError, _CODE.UNKNOWN),
     "INTERNAL": (ProtocolError, _CODE.INTERNAL),
+    "NO_HOST_MATCHES": (NoHostMatches, _CODE.NOT_FOUND),
+    "HOST_UNREACHABLE": (HostUnreachable, _CODE.UNAVAILABLE),
+    "RELAY_NOT_TRUSTED": (PermissionDenied, _CODE.PERMISSION_DENIED),
+    "HOST_NOT_PROVEN": (PermissionDenied, _CODE.PERMISSION_DENIED),
+    "SESSION_REPLACED": (BpfmapError, _CODE.ABORTED),
+    "SESSION_PROTOCOL": (ProtocolError, _CODE.FAILED_PRECONDITION),
+    "STORE_UNAVAILABLE": (Unavailable, _CODE.UNAVAILABLE),
 }
 
 _CODE_BY_NUMBER: Dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
