@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	fleetv1 "github.com/bpfmapd/bpfmapd/clients/go/gen/bpfmap/fleet/v1"
 	bpfmapv1 "github.com/bpfmapd/bpfmapd/clients/go/gen/bpfmap/v1"
 )
 
@@ -27,6 +28,7 @@ type Client struct {
 	address  string
 	maps     bpfmapv1.MapServiceClient
 	hosts    bpfmapv1.HostServiceClient
+	fleet    fleetv1.FleetServiceClient
 	timeout  time.Duration
 	batching Batching
 	pipeline *pipeline

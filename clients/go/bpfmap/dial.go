@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 
+	fleetv1 "github.com/bpfmapd/bpfmapd/clients/go/gen/bpfmap/fleet/v1"
 	bpfmapv1 "github.com/bpfmapd/bpfmapd/clients/go/gen/bpfmap/v1"
 )
 
@@ -132,6 +133,7 @@ func Dial(address string, options ...DialOption) (*Client, error) {
 		address:  address,
 		maps:     bpfmapv1.NewMapServiceClient(conn),
 		hosts:    bpfmapv1.NewHostServiceClient(conn),
+		fleet:    fleetv1.NewFleetServiceClient(conn),
 		timeout:  config.timeout,
 		batching: config.batching.withDefaults(),
 	}

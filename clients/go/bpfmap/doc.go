@@ -48,6 +48,12 @@
 // buffers and perf event arrays, [Handle.WriteRecords] writes user ring buffers, and
 // [Handle.ReadMemory] reads arenas.
 //
+// # Fleets
+//
+// With a client of a relay, [Client.FleetHosts] lists the hosts of a fleet and
+// [Client.FanOut] makes a call on all that match.
+//
 // What is not wrapped here can be called by [Client.MapService] and
-// [Client.HostService], which have every RPC of the contract.
+// [Client.HostService], and [Client.FleetService] of a relay, which have every RPC of the
+// contract.
 package bpfmap
