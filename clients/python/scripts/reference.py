@@ -23,6 +23,7 @@ MODULES = [
     "bpfmapd.errors",
     "bpfmapd.events",
     "bpfmapd.filters",
+    "bpfmapd.fleet",
     "bpfmapd.info",
     "bpfmapd.objects",
     "bpfmapd.records",

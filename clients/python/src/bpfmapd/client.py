@@ -20,6 +20,7 @@ from typing import (
 )
 
 import grpc
+from google.protobuf.message import Message
 
 from bpfmapd import _daemon_operations as operations
 from bpfmapd._address import DEFAULT_ADDRESS
@@ -35,6 +36,8 @@ from bpfmapd._channel import (
 from bpfmapd._codecs.codec import CodecLike
 from bpfmapd._codecs.resolve import codec_of
 from bpfmapd._daemon_operations import CreateArgs, TypeLike
+from bpfmapd._gen.bpfmap.fleet.v1.fleet_service_pb2 import ListHostsRequest
+from bpfmapd._gen.bpfmap.fleet.v1.fleet_service_pb2_grpc import FleetServiceStub
 from bpfmapd._gen.bpfmap.v1.host_service_pb2 import ExplainAccessResponse, GetHostRequest
 from bpfmapd._gen.bpfmap.v1.host_service_pb2_grpc import HostServiceStub
 from bpfmapd._gen.bpfmap.v1.map_pb2 import MapRef, MapSpec
@@ -44,6 +47,7 @@ from bpfmapd._operations import Operation
 from bpfmapd._ref import RefArgs, map_ref
 from bpfmapd.enums import CpuFold
 from bpfmapd.errors import BpfmapError, Cancelled, Unavailable
+from bpfmapd.fleet import FleetHost, HostAnswer, HostSelector, fan_out_request, host_answer
 from bpfmapd.info import Hold, HostInfo, MapInfo, MapTypeCapabilities, host_info
 from bpfmapd.map import Map
 from bpfmapd.schema import Typing
@@ -88,6 +92,8 @@ class Client:
     which BpfmapError.from_rpc() makes an error of this package."""
     host: HostServiceStub
     """Every RPC of HostService, as `maps`."""
+    fleet: FleetServiceStub
+    """Every RPC of FleetService, which relays serve, as `maps`."""
 
     def __init__(self, connection: Connection) -> None:
         """Use connect()."""
@@ -99,6 +105,7 @@ class Client:
             self._channel = grpc.secure_channel(connection.target, connection.credentials, options)
         self.maps = MapServiceStub(self._channel)
         self.host = HostServiceStub(self._channel)
+        self.fleet = FleetServiceStub(self._channel)
         self._host_info: Optional[HostInfo] = None
 
     @property
@@ -155,6 +162,57 @@ class Client:
         request = operations.explain_request(verb, ref)
         answer: ExplainAccessResponse = self._call(self.host.ExplainAccess, request, timeout)
         return answer
+
+    # Fleets
+
+    def fleet_hosts(
+        self, hosts: Optional[HostSelector] = None, *, timeout: Optional[float] = None
+    ) -> Iterator[FleetHost]:
+        """The hosts of a fleet that match, by id; asked of a relay."""
+        request = ListHostsRequest(selector=hosts)
+        while True:
+            answer = self._call(self.fleet.ListHosts, request, timeout)
+            yield from answer.hosts
+            request.page_token = answer.next_page_token
+            if not request.page_token:
+                return
+
+    def fan_out(
+        self,
+        *requests: Message,
+        hosts: Optional[HostSelector] = None,
+        concurrency: int = 0,
+        host_timeout: Optional[Seconds] = None,
+        all_timeout: Optional[Seconds] = None,
+        max_failures: Optional[int] = None,
+    ) -> Iterator[HostAnswer]:
+        """Makes a call of MapService on every host that matches, and yields what they answer as
+        it comes: a HostResult of each, before it a HostMessage for each message of an answer that
+        is a stream, and at the end a FanOutSummary. What fails on a host is a result.
+
+        The request, such as a GetMapRequest of bpfmapd.proto, tells the RPC; several for RPCs
+        that take a stream. `hosts` are all of the fleet unless given (bpfmapd.fleet), of which
+        `concurrency` (64) are called at a time, each for `host_timeout` (30 s); after
+        `all_timeout`, or so many failures, those left are skipped. Leaving the loop cancels it.
+        """
+        options = (hosts, concurrency, host_timeout, all_timeout, max_failures)
+        request = fan_out_request(requests, *options)
+        call = self._stream(self.fleet.FanOut, request, None)
+        try:
+            while True:
+                response = self._result_of(call)
+                if response is None:
+                    return
+                yield host_answer(response)
+        finally:
+            call.cancel()
+
+    def _result_of(self, call: Any) -> Any:
+        """The next message of a stream; None where no more comes."""
+        try:
+            return next(call, None)
+        except grpc.RpcError as error:
+            raise self._error(error) from error
 
     # Maps
 

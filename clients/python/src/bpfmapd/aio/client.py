@@ -25,6 +25,7 @@ from weakref import WeakSet, WeakValueDictionary
 
 import grpc
 import grpc.aio
+from google.protobuf.message import Message
 
 from bpfmapd import _daemon_operations as operations
 from bpfmapd._address import DEFAULT_ADDRESS
@@ -40,6 +41,8 @@ from bpfmapd._channel import (
 from bpfmapd._codecs.codec import CodecLike
 from bpfmapd._codecs.resolve import codec_of
 from bpfmapd._daemon_operations import CreateArgs, TypeLike
+from bpfmapd._gen.bpfmap.fleet.v1.fleet_service_pb2 import ListHostsRequest
+from bpfmapd._gen.bpfmap.fleet.v1.fleet_service_pb2_grpc import FleetServiceStub
 from bpfmapd._gen.bpfmap.v1.host_service_pb2 import ExplainAccessResponse, GetHostRequest
 from bpfmapd._gen.bpfmap.v1.host_service_pb2_grpc import HostServiceStub
 from bpfmapd._gen.bpfmap.v1.map_pb2 import MapRef, MapSpec
@@ -51,12 +54,14 @@ from bpfmapd.aio.batcher import Batcher, Batching
 from bpfmapd.aio.map import Map
 from bpfmapd.enums import CpuFold
 from bpfmapd.errors import BpfmapError, Cancelled, Unavailable
+from bpfmapd.fleet import FleetHost, HostAnswer, HostSelector, fan_out_request, host_answer
 from bpfmapd.info import Hold, HostInfo, MapInfo, MapTypeCapabilities, host_info
 from bpfmapd.schema import Typing
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from bpfmapd._gen.bpfmap.fleet.v1.fleet_service_pb2_grpc import FleetServiceAsyncStub
     from bpfmapd._gen.bpfmap.v1.host_service_pb2_grpc import HostServiceAsyncStub
     from bpfmapd._gen.bpfmap.v1.map_service_pb2_grpc import MapServiceAsyncStub
     from bpfmapd.client import MapArgs
@@ -99,6 +104,7 @@ class Client:
         self._made: Optional[grpc.aio.Channel] = None
         self._maps: Optional[MapServiceAsyncStub] = None
         self._hosts: Optional[HostServiceAsyncStub] = None
+        self._fleet: Optional[FleetServiceAsyncStub] = None
         self._closed = False
         self._host_info: Optional[HostInfo] = None
         # A channel that is closed does not find all of its calls.
@@ -125,6 +131,13 @@ class Client:
         if self._hosts is None:
             self._hosts = HostServiceStub(self._channel())
         return self._hosts
+
+    @property
+    def fleet(self) -> FleetServiceAsyncStub:
+        """Every RPC of FleetService, which relays serve, as `maps`."""
+        if self._fleet is None:
+            self._fleet = FleetServiceStub(self._channel())
+        return self._fleet
 
     async def close(self) -> None:
         """Closes the connection. Calls that run fail with Cancelled, and so do later ones."""
@@ -186,6 +199,43 @@ class Client:
         request = operations.explain_request(verb, ref)
         answer: ExplainAccessResponse = await self._call(self.host.ExplainAccess, request, timeout)
         return answer
+
+    # Fleets
+
+    async def fleet_hosts(
+        self, hosts: Optional[HostSelector] = None, *, timeout: Optional[float] = None
+    ) -> AsyncIterator[FleetHost]:
+        """The hosts of a fleet, as bpfmapd.Client.fleet_hosts()."""
+        request = ListHostsRequest(selector=hosts)
+        while True:
+            answer = await self._call(self.fleet.ListHosts, request, timeout)
+            for host in answer.hosts:
+                yield host
+            request.page_token = answer.next_page_token
+            if not request.page_token:
+                return
+
+    async def fan_out(
+        self,
+        *requests: Message,
+        hosts: Optional[HostSelector] = None,
+        concurrency: int = 0,
+        host_timeout: Optional[Seconds] = None,
+        all_timeout: Optional[Seconds] = None,
+        max_failures: Optional[int] = None,
+    ) -> AsyncIterator[HostAnswer]:
+        """A call of MapService on every host that matches, as bpfmapd.Client.fan_out()."""
+        options = (hosts, concurrency, host_timeout, all_timeout, max_failures)
+        request = fan_out_request(requests, *options)
+        call = self._stream(self.fleet.FanOut, request, timeout=None)
+        try:
+            while True:
+                response = await self._read(call)
+                if response is grpc.aio.EOF:
+                    return
+                yield host_answer(response)
+        finally:
+            call.cancel()
 
     # Maps
 

@@ -1,0 +1,87 @@
+"""Fleets: the hosts of a relay, and calls on all that match."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Dict, Iterator, List
+
+import pytest
+from support.daemon import Daemon
+
+import bpfmapd
+import bpfmapd.aio
+from bpfmapd.errors import HoldNotFound, InvalidArgument, NoHostMatches
+from bpfmapd.fleet import FanOutSummary, HostMessage, HostOutcome, HostResult, host_selector
+from bpfmapd.proto import CreateMapRequest, DumpMapRequest, GetHostRequest, GetMapRequest, MapRef
+
+HELD = MapRef(held="py-fleet")
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Iterator[Daemon]:
+    """Hosts py-a, which is the relay, and py-b, which alone holds a map."""
+    relay, host = Daemon(), Daemon()
+    try:
+        store = str(relay.directory / "store")
+        relay.arguments = ("--fleet", "--host-id", "py-a", "--store-directory", store)
+        relay.start()
+        host.arguments = ("--host-id", "py-b", "--label", "zone=b", "--join", relay.address)
+        host.start()
+        with bpfmapd.connect(relay.address) as client:
+            while sum(one.liveness == 1 for one in client.fleet_hosts()) < 2:
+                time.sleep(0.05)
+            create = CreateMapRequest()
+            create.spec.type, create.spec.name = 1, "py_fleet"
+            create.spec.key_size = create.spec.value_size = 4
+            create.spec.max_entries = 1
+            create.hold.name = "py-fleet"
+            made = list(client.fan_out(create, hosts=host_selector(labels={"zone": "b"})))
+            assert made[-1] == FanOutSummary(1, 1, 0, 0, 0)
+        yield relay
+    finally:
+        host.dispose()
+        relay.dispose()
+
+
+def results(answers: List[Any]) -> Dict[str, HostResult]:
+    return {one.host_id: one for one in answers if isinstance(one, HostResult)}
+
+
+def check(answers: List[Any]) -> None:
+    told = results(answers)
+    assert told["py-b"].outcome is HostOutcome.OK
+    response: Any = told["py-b"].response
+    assert response.map.name == "py_fleet"
+    assert told["py-a"].outcome is HostOutcome.FAILED
+    assert isinstance(told["py-a"].error, HoldNotFound)
+    assert answers[-1] == FanOutSummary(matched=2, ok=1, failed=1, unreachable=0, skipped=0)
+
+
+def test_calls_every_host_that_matches(fleet: Daemon) -> None:
+    with bpfmapd.connect(fleet.address) as client:
+        check(list(client.fan_out(GetMapRequest(map=HELD))))
+
+
+def test_tells_each_message_of_an_answer_that_is_a_stream(fleet: Daemon) -> None:
+    with bpfmapd.connect(fleet.address) as client:
+        answers = list(client.fan_out(DumpMapRequest(map=HELD), hosts=host_selector("py-b")))
+    assert {one.host_id for one in answers if isinstance(one, HostMessage)} == {"py-b"}
+
+
+def test_says_so_where_no_host_matches(fleet: Daemon) -> None:
+    with bpfmapd.connect(fleet.address) as client, pytest.raises(NoHostMatches):
+        list(client.fan_out(GetMapRequest(map=HELD), hosts=host_selector(labels={"zone": "z"})))
+
+
+def test_refuses_what_is_no_request_of_maps(fleet: Daemon) -> None:
+    with bpfmapd.connect(fleet.address) as client:
+        with pytest.raises(InvalidArgument):
+            list(client.fan_out(GetHostRequest()))
+        with pytest.raises(InvalidArgument):
+            list(client.fan_out())
+
+
+async def test_calls_every_host_that_matches_in_asyncio(fleet: Daemon) -> None:
+    async with bpfmapd.aio.connect(fleet.address) as client:
+        assert [host.id async for host in client.fleet_hosts()] == ["py-a", "py-b"]
+        check([one async for one in client.fan_out(GetMapRequest(map=HELD))])
