@@ -77,15 +77,16 @@ export class CliContext {
 
   /** The map that the user named. */
   map(map: MapArg): MapHandle {
-    return this.client.map(this.#mapRefInit(map));
+    return this.client.map(this.mapRefInit(map));
   }
 
   /** The reference for requests of a map that the user named. */
   mapRef(map: MapArg): MapRef {
-    return mapRef(this.#mapRefInit(map));
+    return mapRef(this.mapRefInit(map));
   }
 
-  #mapRefInit(map: MapArg): MapRefInit {
+  /** The same as the client takes it. */
+  mapRefInit(map: MapArg): MapRefInit {
     switch (map.by) {
       case "id":
         return { id: map.id };

@@ -28,6 +28,8 @@ export interface WatchPrinterOptions {
   readonly typed?: TypedValues | undefined;
   /** Whether to say why changes are not learnt from better sources. */
   readonly explainsSource: boolean;
+  /** The host of a fleet that it is about, which is printed with everything. */
+  readonly host?: string;
 }
 
 type ChangeEvent = PutEvent | DeleteEvent;
@@ -59,22 +61,27 @@ export class WatchPrinter {
       case "delete":
         return this.#changeText(event);
       case "resync":
-        this.#context.note(
-          `-- what was printed may be out of date (${reasonText(event.reason)}): the contents follow anew`,
+        this.#note(
+          `what was printed may be out of date (${reasonText(event.reason)}): the contents follow anew`,
         );
         return "";
       case "synced":
-        this.#context.note("-- the contents are complete; changes follow");
+        this.#note("the contents are complete; changes follow");
         return "";
       case "gone":
-        this.#context.note(`-- map id ${event.id} is gone`);
+        this.#note(`map id ${event.id} is gone`);
         return "";
       case "created":
-        this.#context.note(`-- watching ${this.#watchedText(event.created)}`);
+        this.#note(`watching ${this.#watchedText(event.created)}`);
         return "";
       case "bookmark":
         return "";
     }
+  }
+
+  #note(text: string): void {
+    const { host } = this.#options;
+    this.#context.note(`-- ${host === undefined ? "" : `${host}: `}${text}`);
   }
 
   #watchedText({ source, sourceReason, pollInterval }: WatchCreated): string {
@@ -100,7 +107,9 @@ export class WatchPrinter {
         : style.green("put   ")
       : style.red("delete");
     const typed = this.#typedText(event);
+    const { host } = this.#options;
     const parts = [style.dim(timeText(event.seenBefore)), kind];
+    if (host !== undefined) parts.unshift(style.bold(host));
     parts.push(`key ${typed?.key ?? hexText(event.key)}`);
     if (isPut && !this.#options.keysOnly) {
       parts.push(`value ${typed?.value ?? this.#valueText(event.value)}`);
@@ -180,6 +189,7 @@ export class WatchPrinter {
     return jsonText(false, (json) => {
       json.startObject();
       json.member("event", event.type);
+      if (this.#options.host !== undefined) json.member("host", this.#options.host);
       this.#jsonMembers(json, event);
       json.endObject();
     });

@@ -1,11 +1,21 @@
 import { create, type DescMethod, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import type { NumberFieldInit } from "./aggregate.js";
 import type { CallOptions } from "./call-options.js";
 import type { BpfmapClient } from "./client.js";
+import { protocolError } from "./errors.js";
 import { FanOut } from "./fan-out.js";
+import {
+  type FleetAggregate,
+  type FleetAggregateOptions,
+  fleetAggregateOf,
+  fleetAggregateRequest,
+} from "./fleet-aggregate.js";
+import { FleetWatch, type FleetWatchOptions } from "./fleet-watch.js";
 import type { FleetHost } from "./gen/bpfmap/fleet/v1/host_pb.js";
 import type { HostSelectorSchema } from "./gen/bpfmap/fleet/v1/selector_pb.js";
 import { MapService } from "./gen/bpfmap/v1/map_service_pb.js";
+import { type MapRefInit, mapRef } from "./map-ref.js";
 
 /** Which hosts: ids, labels and what labels must be; nothing for all of the fleet. */
 export type HostSelectorInit = MessageInitShape<typeof HostSelectorSchema>;
@@ -107,6 +117,50 @@ export class Fleet {
       call,
     );
     return new FanOut(method.output as FanOutAnswer<K>, responses);
+  }
+
+  /**
+   * Folds numbers of a map's elements over every host that matches: each folds its own, the relay
+   * folds hosts. Hosts that do not answer are told in the coverage.
+   *
+   * @param map best named by a pin, a name or a hold: ids are of one host
+   */
+  async aggregate(
+    map: MapRefInit,
+    fields: readonly NumberFieldInit[],
+    options: FleetAggregateOptions = {},
+  ): Promise<FleetAggregate> {
+    const request = fleetAggregateRequest(mapRef(map), fields, options);
+    for await (const answer of this.#client.fleet.aggregate(request, options)) {
+      return fleetAggregateOf(answer);
+    }
+    throw protocolError("the relay has told no answer");
+  }
+
+  /** As {@link aggregate}, again and again, with what was counted in between, until the loop is left. */
+  async *aggregates(
+    map: MapRefInit,
+    fields: readonly NumberFieldInit[],
+    intervalMs: number,
+    options: FleetAggregateOptions = {},
+  ): AsyncGenerator<FleetAggregate, void> {
+    const request = fleetAggregateRequest(mapRef(map), fields, options, intervalMs);
+    for await (const answer of this.#client.fleet.aggregate(request, options)) {
+      yield fleetAggregateOf(answer);
+    }
+  }
+
+  /**
+   * Watches a map on every host that matches, as hosts come and go.
+   *
+   * @param map best named by a pin, a name or a hold: ids are of one host
+   */
+  watch(map: MapRefInit, options?: FleetWatchOptions): FleetWatch {
+    return new FleetWatch(
+      mapRef(map),
+      (request, call) => this.#client.fleet.watchFleet(request, call),
+      options,
+    );
   }
 }
 

@@ -39,6 +39,16 @@ export {
   type FleetHostEvent,
   type HostSelectorInit,
 } from "./fleet.js";
+export type {
+  FleetAggregate,
+  FleetAggregateOptions,
+  FleetCounterStep,
+  FleetCoverage,
+  FleetHostAggregate,
+  KeySum,
+  TopSums,
+} from "./fleet-aggregate.js";
+export { FleetWatch, type FleetWatchEvent, type FleetWatchOptions } from "./fleet-watch.js";
 export type { JsonMap, TypingInit } from "./json-map.js";
 export type { ElementSource, LoadOptions } from "./load.js";
 export {
@@ -67,5 +77,6 @@ export type {
   TypedPutEvent,
   TypedWatchEvent,
 } from "./typed/typed-map.js";
-export { Watch, type WatchEvent, type WatchOptions } from "./watch.js";
+export { Watch, type WatchOptions } from "./watch.js";
 export type { ChangeTexts, DeleteEvent, PutEvent } from "./watch-change.js";
+export type { WatchEvent } from "./watch-event.js";

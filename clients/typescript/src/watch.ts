@@ -3,14 +3,14 @@ import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { status } from "@grpc/grpc-js";
 import { Backoff } from "./backoff.js";
 import type { CallOptions } from "./call-options.js";
+import { canPass } from "./can-pass.js";
 import { type CpuViewOptions, cpuView } from "./cpu.js";
-import { BpfmapError, protocolError } from "./errors.js";
+import { BpfmapError } from "./errors.js";
 import { type Format, Projection, type TypingSchema } from "./gen/bpfmap/v1/element_pb.js";
 import type { MapRef } from "./gen/bpfmap/v1/map_pb.js";
 import {
   OnRecreate,
   ResyncReason,
-  type WatchBookmark,
   type WatchCreated,
   type WatchFidelity,
   type WatchFilterSchema,
@@ -19,7 +19,7 @@ import {
   WatchStart,
 } from "./gen/bpfmap/v1/watch_pb.js";
 import type { ResponseStream } from "./response-stream.js";
-import { changesOf, type DeleteEvent, type PutEvent } from "./watch-change.js";
+import { type WatchEvent, watchEventsOf } from "./watch-event.js";
 
 /** What to watch and how. */
 export interface WatchOptions extends Omit<CallOptions, "deadlineMs">, CpuViewOptions {
@@ -55,54 +55,11 @@ export interface WatchOptions extends Omit<CallOptions, "deadlineMs">, CpuViewOp
   onLost?: (error: BpfmapError) => void;
 }
 
-/**
- * What a watch yields.
- *
- * - `created`: first, and each time the stream was made anew.
- * - `put` and `delete`: changes. Apply them in order.
- * - `synced`: a snapshot is whole. Keys that were in neither its puts nor changes since
- *   the `resync` before it (or since the start) are not in the map.
- * - `bookmark`: everything up to its revision has been told.
- * - `resync`: what was told so far may no longer be the map's contents; a snapshot follows.
- * - `gone`: the map was freed. With follow another one is waited for, otherwise it is the last.
- */
-export type WatchEvent =
-  | { readonly type: "created"; readonly created: WatchCreated }
-  | PutEvent
-  | DeleteEvent
-  | { readonly type: "synced"; readonly bookmark: WatchBookmark }
-  | { readonly type: "bookmark"; readonly bookmark: WatchBookmark }
-  | {
-      readonly type: "resync";
-      /** UNSPECIFIED where the connection was lost before there was anything to resume from. */
-      readonly reason: ResyncReason;
-      /** Changes that were lost, where they could be counted; otherwise 0. */
-      readonly lost: bigint;
-    }
-  | { readonly type: "gone"; readonly id: number };
-
 /** Makes the call; `client.maps.watch`. */
 type WatchCall = (
   request: MessageInitShape<typeof WatchRequestSchema>,
   options: CallOptions,
 ) => ResponseStream<WatchResponse>;
-
-/** Failures after which another attempt can succeed. */
-const PASSING: ReadonlySet<status> = new Set([
-  status.UNAVAILABLE,
-  status.ABORTED,
-  status.RESOURCE_EXHAUSTED,
-  status.DEADLINE_EXCEEDED,
-]);
-
-/**
- * Whether a call failed with its connection, which grpc-js calls INTERNAL where the other
- * side gave a code: Node.js ends connections on which 1,000 calls are cancelled at once.
- * The daemon's own errors have a reason.
- */
-function isCut({ code, reason }: BpfmapError): boolean {
-  return code === status.INTERNAL && reason === "";
-}
 
 /**
  * A map's contents and their changes, to be iterated once. It outlives cut connections
@@ -210,7 +167,7 @@ export class Watch implements AsyncIterable<WatchEvent> {
       this.#resumeToken = undefined;
       return true;
     }
-    return PASSING.has(error.code) || error.code === status.NOT_FOUND || isCut(error);
+    return error.code === status.NOT_FOUND || canPass(error);
   }
 
   /** Whether the map was freed while the connection was lost, and no other is waited for. */
@@ -231,40 +188,38 @@ export class Watch implements AsyncIterable<WatchEvent> {
     }
   }
 
-  *#eventsOf({ kind }: WatchResponse): Generator<WatchEvent> {
+  *#eventsOf(response: WatchResponse): Generator<WatchEvent> {
+    this.#note(response);
+    yield* watchEventsOf(response, this.#created);
+  }
+
+  #note({ kind }: WatchResponse): void {
     switch (kind.case) {
       case "created":
         this.#created = kind.value;
-        yield { type: "created", created: kind.value };
         return;
       case "events":
         this.#isStartingOver = false;
-        yield* changesOf(kind.value, this.#created);
         return;
       case "bookmark":
         this.#isStartingOver = false;
         this.#resumeToken = kind.value.resumeToken;
-        yield { type: kind.value.snapshotDone ? "synced" : "bookmark", bookmark: kind.value };
         return;
       case "resync":
         // Until the snapshot is whole there is nothing to resume from.
         this.#resumeToken = undefined;
         this.#isStartingOver = true;
-        yield { type: "resync", reason: kind.value.reason, lost: kind.value.lost };
         return;
       case "mapGone":
         this.#resumeToken = undefined;
-        yield { type: "gone", id: kind.value.id };
-        return;
-      default:
-        throw protocolError("the daemon sent an empty message in a watch");
     }
   }
 }
 
-function watchRequest(
+/** The request of a watch, without where it begins. */
+export function watchRequest(
   map: MapRef,
-  options: WatchOptions,
+  options: Omit<WatchOptions, "resumeToken" | "updatesOnly" | "onLost">,
 ): MessageInitShape<typeof WatchRequestSchema> {
   const { pollIntervalMs, bookmarkIntervalMs } = options;
   return {

@@ -10,6 +10,8 @@ import { exportVerb } from "./export.js";
 import { probe } from "./feature.js";
 import { fleetCall } from "./fleet-call.js";
 import { fleetHosts } from "./fleet-hosts.js";
+import { fleetSum } from "./fleet-sum.js";
+import { fleetWatch } from "./fleet-watch.js";
 import { getnext } from "./getnext.js";
 import { hold, keepalive, release } from "./hold.js";
 import { importVerb } from "./import.js";
@@ -76,7 +78,7 @@ export const OWN_VERBS: readonly AnyVerb[] = [
 export const FEATURE_VERBS: readonly AnyVerb[] = [probe];
 
 /** What is done with a fleet of hosts. */
-export const FLEET_VERBS: readonly AnyVerb[] = [fleetHosts, fleetCall];
+export const FLEET_VERBS: readonly AnyVerb[] = [fleetHosts, fleetCall, fleetSum, fleetWatch];
 
 /** Questions about the daemon's policy. */
 export const AUTH_VERBS: readonly AnyVerb[] = [canI];

@@ -6,8 +6,9 @@ import type { Map as BpfMap } from "../gen/bpfmap/v1/map_pb.js";
 import type { LoadMapResponse } from "../gen/bpfmap/v1/map_service_pb.js";
 import type { LoadOptions } from "../load.js";
 import type { ManyOptions, MapHandle } from "../map-handle.js";
-import type { WatchEvent, WatchOptions } from "../watch.js";
+import type { WatchOptions } from "../watch.js";
 import type { DeleteEvent, PutEvent } from "../watch-change.js";
+import type { WatchEvent } from "../watch-event.js";
 import type { ElementCodec } from "./element-codec.js";
 
 /** A put with its key and values decoded; see PutEvent. */

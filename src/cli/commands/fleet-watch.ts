@@ -1,0 +1,173 @@
+import {
+  BpfmapError,
+  Fleet,
+  type FleetWatchEvent,
+  type FleetWatchOptions,
+  status,
+} from "@bpfmapd/client";
+import { CpuFold } from "@bpfmapd/client/proto";
+import { type Command, Option } from "commander";
+import { Interrupted } from "../cli-error.js";
+import type { CliContext } from "../context.js";
+import { jsonText } from "../format/json-writer.js";
+import { parseDataText } from "../grammar/data.js";
+import { parseDuration } from "../grammar/duration.js";
+import { addHostOptions, type HostOptions, hostSelector } from "../grammar/host-selector.js";
+import { takeMap } from "../grammar/map-arg.js";
+import { parseU32 } from "../grammar/number.js";
+import type { Words } from "../grammar/words.js";
+import type { Verb } from "../verb.js";
+import { WatchPrinter } from "../watch-printer.js";
+
+interface Options extends HostOptions {
+  readonly prefix?: Uint8Array;
+  readonly interval?: number;
+  readonly count?: number;
+  readonly updatesOnly?: boolean;
+  readonly follow?: boolean;
+  readonly keysOnly?: boolean;
+  readonly previous?: boolean;
+  readonly sum?: "u32" | "u64";
+}
+
+async function run(context: CliContext, words: Words, options: Options): Promise<undefined> {
+  const map = context.mapRefInit(takeMap(words));
+  words.expectEnd();
+  const printer = new FleetPrinter(context, options);
+  const most = options.count ?? Number.POSITIVE_INFINITY;
+  let printed = 0;
+  const watch = new Fleet(context.client).watch(map, {
+    ...watchOptions(options),
+    signal: context.signal,
+    onLost: ({ message }) => context.note(`-- ${message}: trying again`),
+  });
+  try {
+    for await (const event of watch) {
+      await printer.print(event);
+      if (event.kind !== "event") continue;
+      if (event.event.type === "put" || event.event.type === "delete") printed++;
+      if (printed >= most) return;
+    }
+  } catch (error) {
+    if (error instanceof BpfmapError && error.code === status.CANCELLED) throw new Interrupted();
+    throw error;
+  }
+}
+
+function watchOptions(options: Options): FleetWatchOptions {
+  const { prefix, interval, sum } = options;
+  return {
+    hosts: hostSelector(options),
+    updatesOnly: options.updatesOnly ?? false,
+    follow: options.follow ?? false,
+    keysOnly: options.keysOnly ?? false,
+    previousValues: options.previous ?? false,
+    ...(prefix && { filter: { keyPrefix: prefix } }),
+    ...(interval !== undefined && { pollIntervalMs: interval }),
+    ...(sum && { fold: sum === "u32" ? CpuFold.SUM_U32 : CpuFold.SUM_U64 }),
+  };
+}
+
+/** Prints what a watch of a fleet yields, each line with its host. */
+class FleetPrinter {
+  readonly #context: CliContext;
+  readonly #options: Options;
+  readonly #hosts = new Map<string, WatchPrinter>();
+
+  constructor(context: CliContext, options: Options) {
+    this.#context = context;
+    this.#options = options;
+  }
+
+  async print(event: FleetWatchEvent): Promise<void> {
+    if (event.kind === "event") {
+      await this.#printerOf(event.hostId).print(event.event);
+      return;
+    }
+    if (event.kind === "left") this.#hosts.delete(event.hostId);
+    if (this.#context.json) await this.#context.out.write(eventJson(event));
+    else this.#context.note(`-- ${eventText(event)}`);
+  }
+
+  #printerOf(host: string): WatchPrinter {
+    let printer = this.#hosts.get(host);
+    if (!printer) {
+      printer = new WatchPrinter(this.#context, {
+        host,
+        keysOnly: this.#options.keysOnly ?? false,
+        singleValue: this.#options.sum !== undefined,
+        explainsSource: false,
+      });
+      this.#hosts.set(host, printer);
+    }
+    return printer;
+  }
+}
+
+type HostEvent = Exclude<FleetWatchEvent, { kind: "event" }>;
+
+function eventText(event: HostEvent): string {
+  switch (event.kind) {
+    case "started":
+      return `${event.hosts} ${event.hosts === 1 ? "host matches" : "hosts match"}`;
+    case "begun":
+      return event.resumed
+        ? `${event.hostId}: goes on`
+        : `${event.hostId}: the contents follow, whatever was printed before`;
+    case "lost":
+      return event.error
+        ? `${event.hostId}: lost: ${event.error.message}`
+        : `${event.hostId}: no other map is waited for`;
+    case "left":
+      return `${event.hostId}: is not watched any more`;
+  }
+}
+
+function eventJson(event: HostEvent): string {
+  return jsonText(false, (json) => {
+    json.startObject();
+    json.member("event", event.kind);
+    if (event.kind === "started") json.member("hosts", event.hosts);
+    else json.member("host", event.hostId);
+    if (event.kind === "begun") json.member("resumed", event.resumed);
+    if (event.kind === "lost" && event.error) {
+      json.member("reason", event.error.reason);
+      json.member("message", event.error.message);
+    }
+    json.endObject();
+  });
+}
+
+function addOptions(command: Command): void {
+  addHostOptions(command)
+    .option("--prefix <data>", "only keys that begin with these bytes", (text) =>
+      parseDataText(text, "--prefix"),
+    )
+    .option("--interval <duration>", "longest time between two scans, such as 100ms", parseDuration)
+    .option("--count <number>", "stop after this many changes", (text) => parseU32(text, "--count"))
+    .option("--updates-only", "changes from now on, without the contents first")
+    .option("--follow", "when a map is gone, wait for its pin, name or hold to stand for another")
+    .option("--keys-only", "print no values")
+    .option("--previous", "print the value before too, where it is known")
+    .addOption(
+      new Option("--sum <word>", "of a per-CPU map, values added up over the CPUs").choices([
+        "u32",
+        "u64",
+      ]),
+    );
+}
+
+export const fleetWatch: Verb<Options> = {
+  name: "watch",
+  usage: "MAP",
+  summary: "print a map's contents on many hosts, then changes as they come",
+  details:
+    "As map watch, with the host before each line. Hosts that come to match are watched from then " +
+    "on; those that are lost go on where they were when they are back. It outlives its relay.",
+  examples: [
+    ["fleet watch held flows --label zone=a", "until interrupted"],
+    ["-j fleet watch name fw_rules --updates-only", "for programs: one JSON object a line"],
+  ],
+  addOptions,
+  run,
+};
