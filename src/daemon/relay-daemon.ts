@@ -3,6 +3,7 @@ import { type AuditOptions, RpcServer, takeLibraryLog } from "../rpc/index.js";
 import { type Access, openAccess } from "./access.js";
 import { openAudit } from "./audit.js";
 import type { Config } from "./config.js";
+import { ExitCode, StartError } from "./exit-code.js";
 import { type OpenRelay, openRelay } from "./fleet-relay.js";
 import { Listeners } from "./listeners.js";
 import { announcer } from "./logger.js";
@@ -30,6 +31,7 @@ export class RelayDaemon {
 
   /** Starts to serve. Throws a StartError where it cannot. */
   static async start(config: Config, version: string, log: Logger): Promise<RelayDaemon> {
+    refuseHostSettings(config);
     takeLibraryLog(log);
     const { limits } = config;
     const listeners = await Listeners.open(config.listen, limits.handshake_timeout_ms, log);
@@ -81,4 +83,14 @@ export class RelayDaemon {
     await observation.close();
     await opened.close();
   }
+}
+
+/** What makes a daemon a host means nothing to a relay: whoever sets it has meant "serve". */
+function refuseHostSettings({ fleet }: Config): void {
+  const given = fleet.enabled ? "fleet.enabled" : fleet.join.length > 0 ? "fleet.join" : undefined;
+  if (given === undefined) return;
+  throw new StartError(
+    ExitCode.CONFIGURATION,
+    `${given} is for a daemon that serves maps: run "bpfmapd serve" with it, or a relay without`,
+  );
 }

@@ -1,8 +1,13 @@
-import { hostname } from "node:os";
+import { chownSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
+import { connect } from "@bpfmapd/client";
 import { Liveness, MapType, LabelRequirement_Operator as Operator } from "@bpfmapd/client/proto";
-import { beforeAll, describe, expect, it, vi } from "vitest";
+import { beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { type LogLine, startDaemon, type TestDaemon } from "../../support/daemon.js";
 import { OWN_STORE, startHost, startRelay, untilConnected, untilHosts } from "../support/fleet.js";
+
+const NOBODY = 65_534;
 
 describe("a relay with hosts", () => {
   let relay: TestDaemon;
@@ -117,6 +122,34 @@ it("leaves a host to the session that was opened last, where two have one id", a
   await untilHosts(relay, (hosts) => hosts.get("host-a")?.sessionId !== sessionId);
   const isReplaced = (line: LogLine) => String(line.err).includes("registered anew");
   await vi.waitFor(() => expect(first.logs.some(isReplaced)).toBe(true));
+});
+
+it("is a relay without any privilege", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "bpfmapd-nobody-"));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  chownSync(directory, NOBODY, NOBODY);
+  const relay = await startRelay("relay-1", {
+    under: ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups"],
+    args: [
+      "--socket",
+      join(directory, "run", "relay.sock"),
+      "--store-directory",
+      `${directory}/store`,
+    ],
+  });
+  const status = readFileSync(`/proc/${relay.pid}/status`, "utf8");
+  expect(status).toMatch(/^Uid:\t65534\t/m);
+  expect(status).toMatch(/^CapEff:\t0+$/m);
+  const client = connect({ address: `unix:${directory}/run/relay.sock` });
+  onTestFinished(() => client.close());
+  expect((await client.fleet.listHosts({})).hosts).toEqual([]);
+});
+
+it.each([
+  ["--join", ["--join", "unix:/run/bpfmapd/relay.sock"], "fleet.join"],
+  ["--fleet", ["--fleet"], "fleet.enabled"],
+])("is no relay with %s", async (_flag, args, setting) => {
+  await expect(startRelay("relay-1", { args })).rejects.toThrow(`${setting} is for a daemon`);
 });
 
 it("is host, relay and store in one process", async () => {

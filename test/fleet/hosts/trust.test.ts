@@ -1,7 +1,8 @@
 import { join } from "node:path";
-import { Metadata, status } from "@bpfmapd/client";
+import { Fleet, Metadata, status } from "@bpfmapd/client";
 import { Liveness, MapType } from "@bpfmapd/client/proto";
-import { expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import { tokenIssuer } from "../../access/support/tokens.js";
 import { createAuthority } from "../../daemon/support/certificates.js";
 import { temporaryDirectory } from "../../daemon/support/run.js";
 import type { TestDaemon } from "../../support/daemon.js";
@@ -110,6 +111,33 @@ it("ends the session when its policy does not let the relay speak for others any
   await untilConnected(relay.daemon, "h1");
   policyFile(hostPolicy([], { relays: [] }), host.policy);
   await untilHosts(relay.daemon, (hosts) => hosts.get("h1")?.liveness === Liveness.LOST);
+});
+
+describe("a controller's token", () => {
+  const OPERATORS = { operators: [{ claims: { groups: "bpf" } }] };
+  const asHost = {
+    ...hostPolicy([]),
+    identities: { ...hostPolicy([]).identities, ...OPERATORS },
+    rules: [{ identities: ["operators"], verbs: "all", maps: "all" }],
+  };
+
+  it("proves to a host what it has proven to the relay, until it runs out", async () => {
+    const secure = embedded();
+    const issuer = await tokenIssuer();
+    const relay = await secure.relay("r1", { args: ["--jwks", issuer.jwksFile] });
+    const host = await secure.host("h1", [relay], [], { policy: asHost });
+    await untilConnected(relay.daemon, "h1");
+    await stage(host);
+    const token = await issuer.sign({ sub: "ann", groups: ["bpf"] }, 2);
+    const watch = new Fleet(secure.client(relay, "c", token)).fanOut("watch", { map: HELD });
+    for await (const event of watch) {
+      if (event.kind === "result")
+        expect(event.error?.message).toMatch(/token of the call has run out/);
+    }
+    expect(watch.summary).toMatchObject({ failed: 1 });
+    const without = await secure.fleet(relay, "c").fanOut("listMaps", {}).all();
+    expect(without.results[0]?.error).toMatchObject({ reason: "ACCESS_DENIED" });
+  });
 });
 
 it("ends a call under way when the host's policy does not give it any more", async () => {

@@ -98,13 +98,14 @@ export class SecureFleet {
     return Object.assign(daemon, { policy });
   }
 
-  /** A controller's client of a relay. */
-  client(relay: SecureRelay, controller: string): BpfmapClient {
+  /** A controller's client of a relay; the token says more of who it is. */
+  client(relay: SecureRelay, controller: string, token?: string): BpfmapClient {
     const name = `controller-${controller}-${++this.#clients}`;
     const { cert, key } = this.authority.issue(name, `URI:spiffe://test/controller/${controller}`);
     const client = connect({
       address: relay.address,
       tls: { ca: this.authority.cert, cert, key },
+      ...(token !== undefined && { token }),
     });
     onTestFinished(() => client.close());
     return client;
