@@ -55,17 +55,22 @@ export function denied(who: Principal, grants: Grants, { verb, map, selector }: 
   }
 }
 
-/** PERMISSION_DENIED: the policy does not let one be a host or a relay. */
+const ROLES: Readonly<Record<FleetRole, string>> = {
+  host: "register as a host",
+  relay: "speak for others",
+  controller: "read and write the fleet's map sets",
+};
+
+/** PERMISSION_DENIED: the policy does not give one a role in the fleet. */
 export function roleDenied(who: Principal, grants: Grants, role: FleetRole): MapError {
   const identities = grants.identities.join(", ");
   const why =
     identities === ""
       ? `no identity of the policy matches it; one with ${proofOf(who)} would, if fleet.${role}s has it`
       : `none of its identities (${identities}) is among fleet.${role}s`;
-  const may = role === "relay" ? "speak for others" : "register as a host";
   return new MapError(
     role === "relay" ? "RELAY_NOT_TRUSTED" : "ACCESS_DENIED",
-    `${who.name} may not ${may}: ${why}`,
+    `${who.name} may not ${ROLES[role]}: ${why}`,
     { metadata: { caller: who.name, identities: grants.identities.join(",") } },
   );
 }

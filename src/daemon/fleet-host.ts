@@ -19,6 +19,7 @@ import {
   dialRelay,
   duplexPair,
   HostAgent,
+  HostSets,
   localLink,
   type Relay,
   systemClock,
@@ -59,12 +60,18 @@ export function joinFleet(config: Config, parts: FleetHostParts): JoinedFleet | 
     rpc.accept(ours, () => callerBy(relay, origin, control));
     return theirs;
   };
+  const sets = new HostSets({
+    directory: fleet.host_directory,
+    verifyMs: fleet.verify_ms,
+    ...{ connect, clock: systemClock, log },
+  });
   const agent = new HostAgent({
     relays: fleet.enabled ? [LOCAL] : fleet.join,
     dial: dialer(fleet, parts, tls),
     register: () => registration(config, parts),
     connect,
     checkRelay: (relay) => void trusted(relay, control),
+    onSession: (session) => sets.follow(session),
     maxMessageBytes: limits.max_message_bytes,
     ...{ clock: systemClock, log },
   });
@@ -74,6 +81,7 @@ export function joinFleet(config: Config, parts: FleetHostParts): JoinedFleet | 
   return {
     async stop() {
       tls?.close();
+      await sets.stop();
       await agent.stop();
     },
   };
@@ -85,7 +93,7 @@ function dialer(
   tls: WatchedFiles<DialTls> | undefined,
 ): DialRelay {
   return (address) => {
-    if (relay && address === LOCAL) return localLink(relay.sessions, hostId(fleet));
+    if (relay && address === LOCAL) return localLink(relay, hostId(fleet));
     return dialRelay(address, tls?.value);
   };
 }

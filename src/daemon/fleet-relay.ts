@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import type { Logger } from "pino";
-import { Relay, RelayConnections, type Store } from "../fleet/index.js";
+import { Compactor, Relay, RelayConnections, type Store, systemClock } from "../fleet/index.js";
 import type { Config } from "./config.js";
 import { openFleetStore } from "./fleet-store.js";
 import { followTls } from "./fleet-tls.js";
@@ -32,13 +32,23 @@ export async function openRelay({ fleet, limits }: Config, log: Logger): Promise
     log,
   });
   relay.start();
+  const closing = new AbortController();
+  // An etcd may be others', too, and has its own way.
+  if (fleet.store.etcd.endpoints.length === 0) void compact(store, closing.signal, log);
   return {
     relay,
     async close() {
+      closing.abort();
       tls?.close();
       others.close();
       await relay.close();
       await store.close();
     },
   };
+}
+
+function compact(store: Store, signal: AbortSignal, log: Logger): Promise<void> {
+  return new Compactor(store, { clock: systemClock }).keepOn(signal, (error) =>
+    log.warn({ err: error.message }, "the store's history cannot be compacted"),
+  );
 }

@@ -233,6 +233,16 @@ export const settingNames: readonly SettingName[] = [
   },
   { path: ["fleet", "host_id"], flag: "--host-id <id>", help: "this host's id in the fleet" },
   {
+    path: ["fleet", "host_directory"],
+    flag: "--host-directory <directory>",
+    help: "where the host remembers the map sets that are for it",
+  },
+  {
+    path: ["fleet", "verify_ms"],
+    flag: "--fleet-verify-ms <number>",
+    help: "how often the host compares its maps with their sets, in milliseconds",
+  },
+  {
     path: ["fleet", "labels"],
     flag: "--label <key=value>",
     help: "a label of this host; may be given again",

@@ -12,7 +12,8 @@ export { type Clock, systemClock } from "./clock.js";
 export type { FleetWatch, FleetWatchEvent } from "./fleet-watch/watch-fleet.js";
 export { dialRelay } from "./host/dial-relay.js";
 export { duplexPair } from "./host/duplex-pair.js";
-export { HostAgent, type HostAgentOptions } from "./host/host-agent.js";
+export { HostAgent, type HostAgentOptions, type OpenSession } from "./host/host-agent.js";
+export { HostSets, type HostSetsOptions } from "./host/host-sets.js";
 export { localLink } from "./host/local-link.js";
 export type { DialedRelay, DialRelay } from "./host/session-link.js";
 export { type HostCall, HostCallError, type HostCaller } from "./host-call.js";
@@ -24,7 +25,22 @@ export type { OtherRelays } from "./relay/host-router.js";
 export { RelayConnections } from "./relay/other-relays.js";
 export { Relay, type RelayOptions } from "./relay/relay.js";
 export type { HostEvent } from "./relay/watch-hosts.js";
+export type { SetStatusEvent } from "./relay/watch-set-status.js";
 export { hostMatcher } from "./selector.js";
 export { messagesOf, partsOf } from "./session/forwarded-messages.js";
-export { sessionProtocolError } from "./session/session-error.js";
+export { sessionProtocolError, storeUnavailable } from "./session/session-error.js";
+export {
+  type Elements as SetElements,
+  type Manifest,
+  SetError,
+  type SetErrorCode,
+} from "./sets/index.js";
+export {
+  mapSetMessage,
+  selectorJson,
+  toDriftAction,
+  toOwnership,
+  toSetSpec,
+  writerJson,
+} from "./sets-contract.js";
 export * from "./store/index.js";

@@ -58,7 +58,12 @@ export type MapErrorReason =
   | "HOST_NOT_PROVEN"
   | "SESSION_REPLACED"
   | "SESSION_PROTOCOL"
-  | "STORE_UNAVAILABLE";
+  | "STORE_UNAVAILABLE"
+  | "MAP_SET_NOT_FOUND"
+  | "GENERATION_CONFLICT"
+  | "MAP_SET_CONTENDED"
+  | "MAP_SET_CHANGED"
+  | "MAP_SET_UNFIT";
 
 /** A field of the request that breaks a rule. */
 export interface FieldViolation {

@@ -124,6 +124,16 @@ var (
 	ErrSessionProtocol = reason(bpfmapv1.ErrorReason_ERROR_REASON_SESSION_PROTOCOL, codes.FailedPrecondition, "the session's protocol is broken")
 	// ErrStoreUnavailable: the fleet's store does not answer.
 	ErrStoreUnavailable = reason(bpfmapv1.ErrorReason_ERROR_REASON_STORE_UNAVAILABLE, codes.Unavailable, "the fleet's store does not answer")
+	// ErrMapSetNotFound: the fleet has no map set of this name, or does not keep that generation.
+	ErrMapSetNotFound = reason(bpfmapv1.ErrorReason_ERROR_REASON_MAP_SET_NOT_FOUND, codes.NotFound, "no such map set")
+	// ErrGenerationConflict: the map set is at another generation than the request expects.
+	ErrGenerationConflict = reason(bpfmapv1.ErrorReason_ERROR_REASON_GENERATION_CONFLICT, codes.Aborted, "the map set is at another generation")
+	// ErrMapSetContended: others write to the map set all the time.
+	ErrMapSetContended = reason(bpfmapv1.ErrorReason_ERROR_REASON_MAP_SET_CONTENDED, codes.Aborted, "others write to the map set")
+	// ErrMapSetChanged: the contents that were read have been replaced meanwhile.
+	ErrMapSetChanged = reason(bpfmapv1.ErrorReason_ERROR_REASON_MAP_SET_CHANGED, codes.Aborted, "the map set was replaced while it was read")
+	// ErrMapSetUnfit: a map has other sizes than its set, or no room for it; only in statuses.
+	ErrMapSetUnfit = reason(bpfmapv1.ErrorReason_ERROR_REASON_MAP_SET_UNFIT, codes.FailedPrecondition, "the map set does not fit the map")
 )
 
 // reasonError is what the variables above hold. An *Error is one of them where it has

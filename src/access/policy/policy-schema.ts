@@ -89,7 +89,11 @@ export const policySchema = z
     rules: z.array(rule).default([]),
     limits: z.record(name, limits).default({}),
     fleet: z
-      .strictObject({ hosts: z.array(name).default([]), relays: z.array(name).default([]) })
+      .strictObject({
+        hosts: z.array(name).default([]),
+        relays: z.array(name).default([]),
+        controllers: z.array(name).default([]),
+      })
       .prefault({}),
   })
   .superRefine(({ identities, rules, limits, fleet }, context) => {

@@ -1,15 +1,15 @@
+import { HostSessionService } from "@bpfmapd/client/proto";
 import {
-  type ConnectRequest,
-  ConnectRequestSchema,
-  type ConnectResponse,
-  ConnectResponseSchema,
-  HostSessionService,
-} from "@bpfmapd/client/proto";
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
+  type DescMessage,
+  type DescMethodBiDiStreaming,
+  fromBinary,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
 import type { Client, ClientDuplexStream } from "@grpc/grpc-js";
 import { type DialTls, dialClient, isConnected } from "../relay/dial.js";
 import { roomIn } from "../session/stream-room.js";
-import type { SessionLink } from "./session-link.js";
+import type { RelayStream, SessionLink } from "./session-link.js";
 
 const PATH = `/${HostSessionService.typeName}/${HostSessionService.method.connect.name}`;
 
@@ -27,24 +27,39 @@ export async function dialRelay(address: string, tls: DialTls | undefined): Prom
     client.close();
     throw new Error(`the relay at ${address} cannot be reached: ${why}`);
   }
-  const call: ClientDuplexStream<ConnectRequest, ConnectResponse> = client.makeBidiStreamRequest(
-    PATH,
-    (frame: ConnectRequest) => asBuffer(toBinary(ConnectRequestSchema, frame)),
-    (bytes: Buffer) => fromBinary(ConnectResponseSchema, plain(bytes)),
+  const { connect, followMapSets } = HostSessionService.method;
+  const session = openStream(client, connect);
+  return {
+    ...session,
+    relay,
+    followSets: () => openStream(client, followMapSets),
+    close() {
+      session.close();
+      client.close();
+    },
+  };
+}
+
+/** Opens a stream on a connection. */
+function openStream<I extends DescMessage, O extends DescMessage>(
+  client: Client,
+  method: DescMethodBiDiStreaming<I, O>,
+): RelayStream<MessageShape<I>, MessageShape<O>> {
+  const { parent, name, input, output } = method;
+  const call: ClientDuplexStream<MessageShape<I>, MessageShape<O>> = client.makeBidiStreamRequest(
+    `/${parent.typeName}/${name}`,
+    (frame: MessageShape<I>) => asBuffer(toBinary(input, frame)),
+    (bytes: Buffer) => fromBinary(output, plain(bytes)),
   );
   // Its end shows where it is read.
   call.on("error", () => {});
   return {
-    relay,
     frames: call,
     send: (frame) => {
       if (call.destroyed || call.write(frame)) return Promise.resolve();
       return roomIn(call);
     },
-    close() {
-      call.cancel();
-      client.close();
-    },
+    close: () => call.cancel(),
   };
 }
 

@@ -2,7 +2,7 @@ import type { HostRegistration, Welcome } from "@bpfmapd/client/proto";
 import type { Logger } from "pino";
 import type { Clock } from "../clock.js";
 import { HostSession, type HostSessionOptions } from "./host-session.js";
-import type { DialRelay } from "./session-link.js";
+import type { DialRelay, SessionLink } from "./session-link.js";
 
 const FIRST_RETRY_MS = 200;
 const LONGEST_RETRY_MS = 15_000;
@@ -15,7 +15,18 @@ export interface HostAgentOptions
   readonly dial: DialRelay;
   /** What is to be known of the host, as of now. */
   readonly register: () => HostRegistration;
+  /** Told of each session that has begun. */
+  readonly onSession?: (session: OpenSession) => void;
   readonly log: Logger;
+}
+
+/** A session that has begun. */
+export interface OpenSession {
+  readonly link: SessionLink;
+  readonly hostId: string;
+  readonly welcome: Welcome;
+  /** Aborted when it is over. */
+  readonly over: AbortSignal;
 }
 
 /**
@@ -98,9 +109,14 @@ export class HostAgent {
   ): Promise<void> {
     const { dial, register, connect, checkRelay, maxMessageBytes, clock } = this.#options;
     const link = await dial(address);
-    const session = new HostSession({
-      ...{ link, connect, checkRelay, maxMessageBytes, clock, ...listeners },
-      registration: register(),
+    const registration = register();
+    const { hostId } = registration;
+    const session: HostSession = new HostSession({
+      ...{ link, connect, checkRelay, maxMessageBytes, clock, registration, ...listeners },
+      onWelcome: (welcome) => {
+        listeners.onWelcome(welcome);
+        this.#options.onSession?.({ link, hostId, welcome, over: session.over });
+      },
     });
     this.#sessions.add(session);
     try {

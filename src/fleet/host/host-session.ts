@@ -59,6 +59,11 @@ export class HostSession implements AnswerFrames {
     this.#server = new LocalServer((origin) => connect(link.relay, origin));
   }
 
+  /** Aborted when the session is over. */
+  get over(): AbortSignal {
+    return this.#over.signal;
+  }
+
   /** Registers and serves until the session ends; throws what ended it. */
   async run(): Promise<void> {
     const { link, registration } = this.#options;

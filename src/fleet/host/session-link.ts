@@ -1,4 +1,9 @@
-import type { ConnectRequest, ConnectResponse } from "@bpfmapd/client/proto";
+import type {
+  ConnectRequest,
+  ConnectResponse,
+  FollowMapSetsRequest,
+  FollowMapSetsResponse,
+} from "@bpfmapd/client/proto";
 
 /** Who a host has dialed, as far as it was proven. */
 export interface DialedRelay {
@@ -12,16 +17,25 @@ export interface DialedRelay {
   readonly uid?: number | undefined;
 }
 
-/** The stream of a host's session, on the host's side. */
-export interface SessionLink {
+/** A stream to a relay, on the host's side. */
+export interface RelayStream<Request, Response> {
   /** Sends a frame. Settles when there is room for another, also where the stream is over. */
-  send(frame: ConnectRequest): Promise<void>;
+  send(frame: Request): Promise<void>;
   /** What the relay sends; throws what ends the stream. */
-  readonly frames: AsyncIterable<ConnectResponse>;
-  /** Who is at the other end. */
-  readonly relay: DialedRelay;
+  readonly frames: AsyncIterable<Response>;
   /** Ends it. */
   close(): void;
+}
+
+/** The stream of the map sets that are for a host. */
+export type SetsLink = RelayStream<FollowMapSetsRequest, FollowMapSetsResponse>;
+
+/** The stream of a host's session. */
+export interface SessionLink extends RelayStream<ConnectRequest, ConnectResponse> {
+  /** Who is at the other end. */
+  readonly relay: DialedRelay;
+  /** Opens the stream of map sets beside it, which ends with it. */
+  followSets(): SetsLink;
 }
 
 /** Dials a relay. Throws, or has its frames throw, where it is not there. */

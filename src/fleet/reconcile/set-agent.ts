@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../clock.js";
 import type { Manifest } from "../sets/index.js";
 import type { HostState, SegmentShelf } from "./host-state.js";
@@ -191,8 +192,13 @@ class SetKeeper {
         // What an earlier process left is told before it is looked at.
         this.#tell(appliedStatus(wanted, 0));
       }
-      if (isThere) await this.#verify(map, wanted, signal);
-      else await this.#apply(map, wanted, signal);
+      if (!isThere) {
+        await this.#apply(map, wanted, signal);
+      } else {
+        // Folded meanwhile, so that its segments are others.
+        if (!isSameForm(applied, wanted)) await this.#reconciler.apply(map, wanted, signal);
+        await this.#verify(map, wanted, signal);
+      }
       this.#failures = 0;
     } catch (error) {
       if (!signal.aborted) this.#failed(error);
@@ -227,7 +233,7 @@ class SetKeeper {
       applied: applied?.id === this.#wanted.id ? applied.generation : 0,
       digest: applied?.id === this.#wanted.id ? applied.digest : "",
       error: (error as Error).message,
-      errorReason: reason ?? (error instanceof UnfitError ? "SET_UNFIT" : "INTERNAL"),
+      errorReason: reason ?? (error instanceof UnfitError ? "MAP_SET_UNFIT" : "INTERNAL"),
     });
   }
 
@@ -243,6 +249,10 @@ class SetKeeper {
     const longest = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(10, this.#failures));
     return longest * (0.5 + 0.5 * clock.random());
   }
+}
+
+function isSameForm(one: Manifest, other: Manifest): boolean {
+  return isDeepStrictEqual([one.base, one.layers], [other.base, other.layers]);
 }
 
 const NONE = { missing: 0, changed: 0, extra: 0 };

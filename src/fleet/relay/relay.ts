@@ -11,6 +11,7 @@ import { type AggregateCall, type AggregateRound, aggregateHosts } from "./aggre
 import { type FanOut, type FanOutEvent, type FanOutParts, fanOut } from "./fan-out.js";
 import { HostRouter, type OtherRelays } from "./host-router.js";
 import { HostSessions } from "./host-sessions.js";
+import { RelaySets } from "./relay-sets.js";
 import { type HostEvent, watchHosts } from "./watch-hosts.js";
 
 /** How a relay works. */
@@ -47,6 +48,7 @@ export class Relay {
   readonly directory: HostDirectory;
   readonly sessions: HostSessions;
   readonly hosts: HostRouter;
+  readonly sets: RelaySets;
   readonly #keys: LeasedKeys;
   readonly #options: RelayOptions;
   readonly #clock: Clock;
@@ -68,6 +70,10 @@ export class Relay {
       ...{ relayId: id, sessions: this.sessions, directory: this.directory },
       ...{ others: options.others, clock },
     });
+    this.sets = new RelaySets({
+      ...{ store, clock, log, directory: this.directory },
+      sessionOf: (hostId) => this.sessions.get(hostId),
+    });
   }
 
   /** Bytes of a call's message. */
@@ -79,6 +85,7 @@ export class Relay {
   start(): void {
     const { id, advertise: address = "", log } = this.#options;
     this.directory.start();
+    this.sets.start();
     this.#keys.hold(RELAYS + id, writeRecord({ address }), this.#stopped.signal).catch((error) => {
       if (!this.#stopped.signal.aborted) log.error({ err: error }, "the relay cannot register");
     });
@@ -149,6 +156,7 @@ export class Relay {
   /** Gives up what it has in the store. */
   async close(): Promise<void> {
     this.#stopped.abort();
+    this.sets.close();
     await this.#keys.close();
     this.directory.close();
   }

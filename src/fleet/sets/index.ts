@@ -14,7 +14,7 @@ export * from "./map-sets.js";
 export { segmentName } from "./segment.js";
 export { SegmentCache } from "./segment-cache.js";
 export type { SegmentSource } from "./segment-source.js";
-export { SetError, type SetErrorCode } from "./set-error.js";
+export { SetError, type SetErrorCode, setNotFound } from "./set-error.js";
 export { checkSetName } from "./set-keys.js";
 export { UPKEEP, type UpkeepRules } from "./set-upkeep.js";
 export { checkedSegment } from "./store-segments.js";

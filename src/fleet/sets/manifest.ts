@@ -61,6 +61,8 @@ const manifest = z.object({
   base: z.object({ generation, count, pages: z.array(part) }),
   /** Changes, the oldest first. Those of the base's generations serve hosts that are behind. */
   layers: z.array(layer),
+  /** Who made the generation, as the contract's JSON: hosts ask whether that one may. */
+  writer: z.json().default(null),
   /** When the generation was made, by the clock of its writer: milliseconds since 1970. */
   madeAt: z.number(),
 });

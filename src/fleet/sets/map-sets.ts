@@ -1,14 +1,14 @@
 import { createHash, randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { type Clock, systemClock } from "../clock.js";
-import { type Store, scan } from "../store/index.js";
+import type { Store } from "../store/index.js";
 import { checkColumns, checkKeys, checkSpec } from "./check.js";
 import { commit, commitRemoval } from "./commit.js";
 import { Contents } from "./contents.js";
 import type { Changes, Elements } from "./elements.js";
 import { type WrittenBase, writeBase } from "./fold.js";
 import { writeLayer } from "./layer-writer.js";
-import { decodeManifest, liveLayers, type Manifest, type SetSpec } from "./manifest.js";
+import { decodeManifest, type Json, liveLayers, type Manifest, type SetSpec } from "./manifest.js";
 import { joinChanges } from "./merge-changes.js";
 import { type RealChanges, realChanges } from "./real-changes.js";
 import { SegmentCache } from "./segment-cache.js";
@@ -48,6 +48,8 @@ export interface SetWriteOptions extends SetCallOptions {
    * written (GENERATION_CONFLICT). Without it, whatever is there is written over.
    */
   readonly expected?: number | undefined;
+  /** Who writes, as the contract's JSON. */
+  readonly writer?: Json | undefined;
 }
 
 /** What a patch does; a key stands in it once. */
@@ -72,6 +74,8 @@ export interface PatchResult extends PutResult, Omit<RealChanges, "changes"> {}
 
 const CACHE_BYTES = 64 * 1024 * 1024;
 const MAX_BYTES = 512 * 1024 * 1024;
+/** Sets of one answer. */
+const LIST = 100;
 const TRIES = 32;
 /** Waits between tries grow up to this, at random. */
 const LONGEST_WAIT_MS = 200;
@@ -125,6 +129,7 @@ export class MapSets {
       const generation = (present?.generation ?? 0) + 1;
       const manifest = this.#manifest(name, present, {
         ...specOf(spec),
+        writer: options.writer ?? null,
         generation,
         count: base.count,
         digest: digestOf(spec.keySize, spec.valueSize, ...base.pages.map(({ hash }) => hash)),
@@ -192,11 +197,23 @@ export class MapSets {
     return this.#contents(manifest, revision).read(signal);
   }
 
-  /** Every set, by name, at one revision of the store. */
-  async *list({ signal }: SetCallOptions = {}): AsyncGenerator<Manifest> {
-    for await (const { entries } of scan(this.#store, { range: setKeys.manifests() }, signal)) {
-      for (const { value } of entries) yield decodeManifest(value);
-    }
+  /** Sets by name, from after one of them; and whether there are more. */
+  async list({
+    after = "",
+    limit = LIST,
+    signal,
+  }: SetCallOptions & {
+    readonly after?: string | undefined;
+    readonly limit?: number;
+  } = {}): Promise<{
+    readonly manifests: readonly Manifest[];
+    readonly more: boolean;
+  }> {
+    const { to } = setKeys.manifests();
+    // A name ends before "\0", and after its own key comes the next one.
+    const from = after === "" ? setKeys.manifest("") : `${setKeys.manifest(after)}\0`;
+    const { entries, more } = await this.#store.range({ range: { from, to }, limit }, { signal });
+    return { manifests: entries.map(({ value }) => decodeManifest(value)), more };
   }
 
   /**
@@ -267,7 +284,7 @@ export class MapSets {
     { name }: SetState,
     present: Manifest,
     next: ReturnType<typeof specOf> & { changes: Changes; counts: Omit<RealChanges, "changes"> },
-    { signal }: SetWriteOptions,
+    { signal, writer = null }: SetWriteOptions,
   ): Promise<Manifest> {
     const { changes, counts, ...spec } = next;
     const generation = present.generation + 1;
@@ -278,6 +295,7 @@ export class MapSets {
     const hashes = layer.segments.map(({ hash }) => hash);
     return this.#manifest(name, present, {
       ...spec,
+      writer,
       generation,
       count: present.count + counts.added - counts.removed,
       digest: hashes.length === 0 ? present.digest : digestOf(present.digest, ...hashes),

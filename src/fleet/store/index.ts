@@ -1,5 +1,6 @@
 /** The fleet's store: one interface, on etcd and embedded. */
 
+export { Compactor, type CompactorOptions } from "./compactor.js";
 export { type EmbeddedStoreOptions, openEmbeddedStore } from "./embedded/open-embedded-store.js";
 export type { Entry } from "./entry.js";
 export type { EtcdStoreOptions, EtcdTls } from "./etcd/etcd-options.js";

@@ -74,6 +74,8 @@ export const hostServiceRules: ServiceRules<typeof HostService> = {
   explainAccess: known,
 };
 
+const controller: RpcRule = { ...known, role: "controller" };
+
 /** Who may call FleetService: what it does to maps is decided by each host. */
 export const fleetServiceRules: ServiceRules<typeof FleetService> = {
   listHosts: known,
@@ -81,11 +83,18 @@ export const fleetServiceRules: ServiceRules<typeof FleetService> = {
   fanOut: known,
   aggregate: scan(known),
   watchFleet: { ...known, slot: "watches" },
+  putMapSet: { ...controller, changes: true },
+  patchMapSet: { ...controller, changes: true },
+  getMapSet: controller,
+  listMapSets: known,
+  deleteMapSet: { ...controller, changes: true },
+  watchMapSetStatus: known,
 };
 
 /** Who may open a host's session. */
 export const hostSessionServiceRules: ServiceRules<typeof HostSessionService> = {
   connect: { ...known, role: "host" },
+  followMapSets: { ...known, role: "host" },
 };
 
 /** Who may call a host through this relay for others. */

@@ -1,12 +1,13 @@
 import type { FleetService } from "@bpfmapd/client/proto";
 import type { HostEvent, Relay } from "../../fleet/index.js";
-import type { CallContext } from "../adapter/server-call.js";
 import type { ServiceHandlers } from "../adapter/service.js";
 import { callOrigin } from "../messages/caller-message.js";
 import { fanOutMessage, toFanOut } from "../messages/fan-out-message.js";
 import { aggregateRoundMessage, toAggregateCall } from "../messages/fleet-aggregate-message.js";
 import { fleetWatchMessage, toFleetWatch } from "../messages/fleet-watch-message.js";
 import { decodeTextToken, encodeTextToken } from "../messages/page-token.js";
+import { callerOf } from "./caller.js";
+import { mapSetHandlers } from "./map-sets.js";
 
 const DEFAULT_PAGE_SIZE = 1000;
 
@@ -47,13 +48,9 @@ export function fleetServiceHandlers(relay: Relay): ServiceHandlers<typeof Fleet
       const fleet = { ...toFleetWatch(request), origin, requestId };
       for await (const event of relay.watchFleet(fleet, signal)) yield fleetWatchMessage(event);
     },
-  };
-}
 
-/** Who calls; the gate has let nobody in whom it does not know. */
-export function callerOf({ guard }: CallContext) {
-  if (!guard) throw new Error("a call has come by no gate");
-  return guard.who;
+    ...mapSetHandlers(relay.sets),
+  };
 }
 
 function hostEventMessage(event: HostEvent) {

@@ -210,11 +210,15 @@ export function putCases(kind: StoreKind): void {
     expect(await readSet(sets, "s", 1)).toEqual(new Map(numbers(0, 10)));
   });
 
-  test("lists all sets by name", async () => {
+  test("lists sets by name, in pages", async () => {
     const { sets } = await openSets(kind);
-    for (const name of ["b", "a", "a.1"]) await sets.put(name, SPEC, []);
-    const names = [];
-    for await (const { name } of sets.list()) names.push(name);
-    expect(names).toEqual(["a", "a.1", "b"]);
+    for (const name of ["b", "a", "a.1", "a-1"]) await sets.put(name, SPEC, []);
+    const names: string[] = [];
+    for (let after: string | undefined = ""; after !== undefined; ) {
+      const { manifests, more } = await sets.list({ after, limit: 2 });
+      names.push(...manifests.map(({ name }) => name));
+      after = more ? names.at(-1) : undefined;
+    }
+    expect(names).toEqual(["a", "a-1", "a.1", "b"]);
   });
 }

@@ -7,6 +7,9 @@ export const QUICK = ["--fleet-heartbeat-ms", "3000", "--fleet-lease-s", "5"];
 /** An embedded store of a daemon's own. */
 export const OWN_STORE = ["--store-directory", "{directory}/store"];
 
+/** Where a host remembers its map sets. */
+export const OWN_MEMORY = ["--host-directory", "{directory}/host"];
+
 /** A relay with an embedded store of its own, unless the options have another. */
 export async function startRelay(id: string, options: DaemonOptions = {}): Promise<TestDaemon> {
   const { args = [], ...others } = options;
@@ -29,7 +32,8 @@ export async function startHost(
   { args = [], ...options }: DaemonOptions = {},
 ): Promise<TestDaemon> {
   const join = relays.flatMap((relay) => ["--join", addressOf(relay)]);
-  return startDaemon({ ...options, args: ["--host-id", id, ...join, ...args] });
+  const own = ["--host-id", id, ...OWN_MEMORY];
+  return startDaemon({ ...options, args: [...own, ...join, ...args] });
 }
 
 /** Waits until the fleet, as a relay knows it, is as it should be; answers the hosts. */

@@ -23,6 +23,7 @@ __all__ = [
     "DeadlineExceeded",
     "FidelityNotAvailable",
     "FieldViolation",
+    "GenerationConflict",
     "HoldExists",
     "HoldNotFound",
     "HoldsUnavailable",
@@ -40,6 +41,7 @@ __all__ = [
     "MapFull",
     "MapIncompatible",
     "MapNotFound",
+    "MapSetNotFound",
     "NameAmbiguous",
     "NoHostMatches",
     "NoTypes",
@@ -171,6 +173,10 @@ class NoHostMatches(NotFound):
     """NO_HOST_MATCHES: no host of the fleet matches the selector."""
 
 
+class MapSetNotFound(NotFound):
+    """MAP_SET_NOT_FOUND: no map set of this name, or not of that generation."""
+
+
 class HoldNotFound(NotFound):
     """HOLD_NOT_FOUND: the daemon has no hold of this name."""
 
@@ -283,6 +289,10 @@ class Unavailable(BpfmapError, ConnectionError):
     """UNAVAILABLE: no answer from the daemon. Whether a write was done is not known."""
 
 
+class GenerationConflict(BpfmapError):
+    """GENERATION_CONFLICT: the map set is at another generation than the request expects."""
+
+
 class HostUnreachable(Unavailable):
     """HOST_UNREACHABLE: the host has no session with a relay, or lost it under the call."""
 
@@ -367,6 +377,11 @@ _BY_REASON: Dict[str, _Kind] = {
     "SESSION_REPLACED": (BpfmapError, _CODE.ABORTED),
     "SESSION_PROTOCOL": (ProtocolError, _CODE.FAILED_PRECONDITION),
     "STORE_UNAVAILABLE": (Unavailable, _CODE.UNAVAILABLE),
+    "MAP_SET_NOT_FOUND": (MapSetNotFound, _CODE.NOT_FOUND),
+    "GENERATION_CONFLICT": (GenerationConflict, _CODE.ABORTED),
+    "MAP_SET_CONTENDED": (BpfmapError, _CODE.ABORTED),
+    "MAP_SET_CHANGED": (BpfmapError, _CODE.ABORTED),
+    "MAP_SET_UNFIT": (BpfmapError, _CODE.FAILED_PRECONDITION),
 }
 
 _CODE_BY_NUMBER: Dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}

@@ -171,6 +171,18 @@ const (
 	ErrorReason_ERROR_REASON_SESSION_PROTOCOL ErrorReason = 55
 	// UNAVAILABLE: the fleet's store does not answer; try again later.
 	ErrorReason_ERROR_REASON_STORE_UNAVAILABLE ErrorReason = 56
+	// NOT_FOUND: the fleet has no map set of this name, or does not keep that generation of it.
+	ErrorReason_ERROR_REASON_MAP_SET_NOT_FOUND ErrorReason = 60
+	// ABORTED: the map set is at another generation than the request expects; metadata
+	// "generation" tells which, 0 for none. Read it anew.
+	ErrorReason_ERROR_REASON_GENERATION_CONFLICT ErrorReason = 61
+	// ABORTED: others write to the map set all the time; try again.
+	ErrorReason_ERROR_REASON_MAP_SET_CONTENDED ErrorReason = 62
+	// ABORTED: the contents that were read have been replaced meanwhile; begin anew.
+	ErrorReason_ERROR_REASON_MAP_SET_CHANGED ErrorReason = 63
+	// FAILED_PRECONDITION: a map has other sizes than its set, or no room for it. Only in
+	// MapSetStatus.
+	ErrorReason_ERROR_REASON_MAP_SET_UNFIT ErrorReason = 64
 )
 
 // Enum value maps for ErrorReason.
@@ -233,6 +245,11 @@ var (
 		54: "ERROR_REASON_SESSION_REPLACED",
 		55: "ERROR_REASON_SESSION_PROTOCOL",
 		56: "ERROR_REASON_STORE_UNAVAILABLE",
+		60: "ERROR_REASON_MAP_SET_NOT_FOUND",
+		61: "ERROR_REASON_GENERATION_CONFLICT",
+		62: "ERROR_REASON_MAP_SET_CONTENDED",
+		63: "ERROR_REASON_MAP_SET_CHANGED",
+		64: "ERROR_REASON_MAP_SET_UNFIT",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":             0,
@@ -292,6 +309,11 @@ var (
 		"ERROR_REASON_SESSION_REPLACED":        54,
 		"ERROR_REASON_SESSION_PROTOCOL":        55,
 		"ERROR_REASON_STORE_UNAVAILABLE":       56,
+		"ERROR_REASON_MAP_SET_NOT_FOUND":       60,
+		"ERROR_REASON_GENERATION_CONFLICT":     61,
+		"ERROR_REASON_MAP_SET_CONTENDED":       62,
+		"ERROR_REASON_MAP_SET_CHANGED":         63,
+		"ERROR_REASON_MAP_SET_UNFIT":           64,
 	}
 )
 
@@ -326,7 +348,7 @@ var File_bpfmap_v1_error_proto protoreflect.FileDescriptor
 
 const file_bpfmap_v1_error_proto_rawDesc = "" +
 	"\n" +
-	"\x15bpfmap/v1/error.proto\x12\tbpfmap.v1*\x8a\x0f\n" +
+	"\x15bpfmap/v1/error.proto\x12\tbpfmap.v1*\xba\x10\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_MAP_NOT_FOUND\x10\x01\x12\x1e\n" +
@@ -385,7 +407,12 @@ const file_bpfmap_v1_error_proto_rawDesc = "" +
 	"\x1cERROR_REASON_HOST_NOT_PROVEN\x105\x12!\n" +
 	"\x1dERROR_REASON_SESSION_REPLACED\x106\x12!\n" +
 	"\x1dERROR_REASON_SESSION_PROTOCOL\x107\x12\"\n" +
-	"\x1eERROR_REASON_STORE_UNAVAILABLE\x108B\x9e\x01\n" +
+	"\x1eERROR_REASON_STORE_UNAVAILABLE\x108\x12\"\n" +
+	"\x1eERROR_REASON_MAP_SET_NOT_FOUND\x10<\x12$\n" +
+	" ERROR_REASON_GENERATION_CONFLICT\x10=\x12\"\n" +
+	"\x1eERROR_REASON_MAP_SET_CONTENDED\x10>\x12 \n" +
+	"\x1cERROR_REASON_MAP_SET_CHANGED\x10?\x12\x1e\n" +
+	"\x1aERROR_REASON_MAP_SET_UNFIT\x10@B\x9e\x01\n" +
 	"\rcom.bpfmap.v1B\n" +
 	"ErrorProtoP\x01Z<github.com/bpfmapd/bpfmapd/clients/go/gen/bpfmap/v1;bpfmapv1\xa2\x02\x03BXX\xaa\x02\tBpfmap.V1\xca\x02\tBpfmap\\V1\xe2\x02\x15Bpfmap\\V1\\GPBMetadata\xea\x02\n" +
 	"Bpfmap::V1b\x06proto3"

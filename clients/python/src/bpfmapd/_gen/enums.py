@@ -8,6 +8,7 @@ __all__ = [
     "Comparison",
     "CpuFold",
     "CreateFlag",
+    "DriftAction",
     "ErrorReason",
     "FieldFold",
     "Format",
@@ -23,6 +24,7 @@ __all__ = [
     "NumberType",
     "OnError",
     "OnRecreate",
+    "Ownership",
     "Projection",
     "RecordStart",
     "ResyncReason",
@@ -47,6 +49,32 @@ class Liveness(OpenEnum):
     """It has a session with a relay."""
     LOST = 2
     """It has none: it is down, cut off, or on its way to another relay. Forgotten after a day."""
+
+
+class Ownership(OpenEnum):
+    """What becomes of elements of a map that its set does not have."""
+
+    UNSPECIFIED = 0
+    """Same as EXCLUSIVE."""
+    EXCLUSIVE = 1
+    """They are removed: the map has what the set has."""
+    MERGE = 2
+    """Only those are removed that the set had in an earlier generation. What others have put
+    into the map stays.
+    """
+    ADDITIVE = 3
+    """None is ever removed."""
+
+
+class DriftAction(OpenEnum):
+    """What a host does about changes that others make to elements of a set."""
+
+    UNSPECIFIED = 0
+    """Same as REPAIR."""
+    REPAIR = 1
+    """It writes the set's elements again."""
+    REPORT = 2
+    """It only tells: MapSetStatus.missing, changed and extra."""
 
 
 class NumberType(OpenEnum):
@@ -453,6 +481,20 @@ class ErrorReason(OpenEnum):
     """
     STORE_UNAVAILABLE = 56
     """UNAVAILABLE: the fleet's store does not answer; try again later."""
+    MAP_SET_NOT_FOUND = 60
+    """NOT_FOUND: the fleet has no map set of this name, or does not keep that generation of it."""
+    GENERATION_CONFLICT = 61
+    """ABORTED: the map set is at another generation than the request expects; metadata
+    "generation" tells which, 0 for none. Read it anew.
+    """
+    MAP_SET_CONTENDED = 62
+    """ABORTED: others write to the map set all the time; try again."""
+    MAP_SET_CHANGED = 63
+    """ABORTED: the contents that were read have been replaced meanwhile; begin anew."""
+    MAP_SET_UNFIT = 64
+    """FAILED_PRECONDITION: a map has other sizes than its set, or no room for it. Only in
+    MapSetStatus.
+    """
 
 
 class ByteOrder(OpenEnum):

@@ -8,6 +8,7 @@ package fleetv1
 
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	v1 "github.com/bpfmapd/bpfmapd/clients/go/gen/bpfmap/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	anypb "google.golang.org/protobuf/types/known/anypb"
@@ -829,11 +830,1085 @@ func (x *FanOutSummary) GetSkipped() uint32 {
 	return 0
 }
 
+// Request of FleetService.PutMapSet.
+type PutMapSetRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is.
+	//
+	// Types that are valid to be assigned to Kind:
+	//
+	//	*PutMapSetRequest_Start
+	//	*PutMapSetRequest_Elements
+	Kind          isPutMapSetRequest_Kind `protobuf_oneof:"kind"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutMapSetRequest) Reset() {
+	*x = PutMapSetRequest{}
+	mi := &file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutMapSetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutMapSetRequest) ProtoMessage() {}
+
+func (x *PutMapSetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutMapSetRequest.ProtoReflect.Descriptor instead.
+func (*PutMapSetRequest) Descriptor() ([]byte, []int) {
+	return file_bpfmap_fleet_v1_fleet_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *PutMapSetRequest) GetKind() isPutMapSetRequest_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return nil
+}
+
+func (x *PutMapSetRequest) GetStart() *PutMapSetStart {
+	if x != nil {
+		if x, ok := x.Kind.(*PutMapSetRequest_Start); ok {
+			return x.Start
+		}
+	}
+	return nil
+}
+
+func (x *PutMapSetRequest) GetElements() *v1.Elements {
+	if x != nil {
+		if x, ok := x.Kind.(*PutMapSetRequest_Elements); ok {
+			return x.Elements
+		}
+	}
+	return nil
+}
+
+type isPutMapSetRequest_Kind interface {
+	isPutMapSetRequest_Kind()
+}
+
+type PutMapSetRequest_Start struct {
+	// The first.
+	Start *PutMapSetStart `protobuf:"bytes,1,opt,name=start,proto3,oneof"`
+}
+
+type PutMapSetRequest_Elements struct {
+	// Elements: bytes only. Values are MapSetSpec.value_size bytes, also of per-CPU maps.
+	Elements *v1.Elements `protobuf:"bytes,2,opt,name=elements,proto3,oneof"`
+}
+
+func (*PutMapSetRequest_Start) isPutMapSetRequest_Kind() {}
+
+func (*PutMapSetRequest_Elements) isPutMapSetRequest_Kind() {}
+
+// Start of a put.
+type PutMapSetStart struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the set: 1 to 63 letters, digits, ".", "_" and "-", the first a letter or digit.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// What it is for, and how.
+	Spec *MapSetSpec `protobuf:"bytes,2,opt,name=spec,proto3" json:"spec,omitempty"`
+	// The generation that the set must be at, 0 for none. Absent: it is written over whatever is
+	// there.
+	ExpectedGeneration *uint64 `protobuf:"varint,3,opt,name=expected_generation,json=expectedGeneration,proto3,oneof" json:"expected_generation,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *PutMapSetStart) Reset() {
+	*x = PutMapSetStart{}
+	mi := &file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutMapSetStart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutMapSetStart) ProtoMessage() {}
+
+func (x *PutMapSetStart) ProtoReflect() protoreflect.Message {
+	mi := &file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutMapSetStart.ProtoReflect.Descriptor instead.
+func (*PutMapSetStart) Descriptor() ([]byte, []int) {
+	return file_bpfmap_fleet_v1_fleet_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *PutMapSetStart) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *PutMapSetStart) GetSpec() *MapSetSpec {
+	if x != nil {
+		return x.Spec
+	}
+	return nil
+}
+
+func (x *PutMapSetStart) GetExpectedGeneration() uint64 {
+	if x != nil && x.ExpectedGeneration != nil {
+		return *x.ExpectedGeneration
+	}
+	return 0
+}
+
+// Answer of FleetService.PutMapSet.
+type PutMapSetResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The set as it is now.
+	MapSet *MapSet `protobuf:"bytes,1,opt,name=map_set,json=mapSet,proto3" json:"map_set,omitempty"`
+	// Whether it has a new generation: false where it was like that already.
+	NewGeneration bool `protobuf:"varint,2,opt,name=new_generation,json=newGeneration,proto3" json:"new_generation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutMapSetResponse) Reset() {
+	*x = PutMapSetResponse{}
+	mi := &file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutMapSetResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutMapSetResponse) ProtoMessage() {}
+
+func (x *PutMapSetResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutMapSetResponse.ProtoReflect.Descriptor instead.
+func (*PutMapSetResponse) Descriptor() ([]byte, []int) {
+	return file_bpfmap_fleet_v1_fleet_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *PutMapSetResponse) GetMapSet() *MapSet {
+	if x != nil {
+		return x.MapSet
+	}
+	return nil
+}
+
+func (x *PutMapSetResponse) GetNewGeneration() bool {
+	if x != nil {
+		return x.NewGeneration
+	}
+	return false
+}
+
+// Request of FleetService.PatchMapSet.
+type PatchMapSetRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the set.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The generation that the set must be at. Absent: the patch is made to whatever is there.
+	ExpectedGeneration *uint64 `protobuf:"varint,2,opt,name=expected_generation,json=expectedGeneration,proto3,oneof" json:"expected_generation,omitempty"`
+	// Elements to add or change, bytes only; each key once.
+	Puts *v1.Elements `protobuf:"bytes,3,opt,name=puts,proto3" json:"puts,omitempty"`
+	// Keys to remove, back to back, none of them among the puts. Those that are not there do not
+	// matter.
+	RemovedKeys []byte `protobuf:"bytes,4,opt,name=removed_keys,json=removedKeys,proto3" json:"removed_keys,omitempty"`
+	// How many keys those are.
+	RemovedCount uint32 `protobuf:"varint,5,opt,name=removed_count,json=removedCount,proto3" json:"removed_count,omitempty"`
+	// Other hosts to be for; absent to leave them.
+	Selector *HostSelector `protobuf:"bytes,6,opt,name=selector,proto3" json:"selector,omitempty"`
+	// Another ownership; UNSPECIFIED to leave it.
+	Ownership Ownership `protobuf:"varint,7,opt,name=ownership,proto3,enum=bpfmap.fleet.v1.Ownership" json:"ownership,omitempty"`
+	// Another action on drift; UNSPECIFIED to leave it.
+	Drift         DriftAction `protobuf:"varint,8,opt,name=drift,proto3,enum=bpfmap.fleet.v1.DriftAction" json:"drift,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PatchMapSetRequest) Reset() {
+	*x = PatchMapSetRequest{}
+	mi := &file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PatchMapSetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PatchMapSetRequest) ProtoMessage() {}
+
+func (x *PatchMapSetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PatchMapSetRequest.ProtoReflect.Descriptor instead.
+func (*PatchMapSetRequest) Descriptor() ([]byte, []int) {
+	return file_bpfmap_fleet_v1_fleet_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *PatchMapSetRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *PatchMapSetRequest) GetExpectedGeneration() uint64 {
+	if x != nil && x.ExpectedGeneration != nil {
+		return *x.ExpectedGeneration
+	}
+	return 0
+}
+
+func (x *PatchMapSetRequest) GetPuts() *v1.Elements {
+	if x != nil {
+		return x.Puts
+	}
+	return nil
+}
+
+func (x *PatchMapSetRequest) GetRemovedKeys() []byte {
+	if x != nil {
+		return x.RemovedKeys
+	}
+	return nil
+}
+
+func (x *PatchMapSetRequest) GetRemovedCount() uint32 {
+	if x != nil {
+		return x.RemovedCount
+	}
+	return 0
+}
+
+func (x *PatchMapSetRequest) GetSelector() *HostSelector {
+	if x != nil {
+		return x.Selector
+	}
+	return nil
+}
+
+func (x *PatchMapSetRequest) GetOwnership() Ownership {
+	if x != nil {
+		return x.Ownership
+	}
+	return Ownership_OWNERSHIP_UNSPECIFIED
+}
+
+func (x *PatchMapSetRequest) GetDrift() DriftAction {
+	if x != nil {
+		return x.Drift
+	}
+	return DriftAction_DRIFT_ACTION_UNSPECIFIED
+}
+
+// Answer of FleetService.PatchMapSet.
+type PatchMapSetResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The set as it is now.
+	MapSet *MapSet `protobuf:"bytes,1,opt,name=map_set,json=mapSet,proto3" json:"map_set,omitempty"`
+	// Whether it has a new generation: false where nothing was to be changed.
+	NewGeneration bool `protobuf:"varint,2,opt,name=new_generation,json=newGeneration,proto3" json:"new_generation,omitempty"`
+	// Elements that were not there before.
+	Added uint64 `protobuf:"varint,3,opt,name=added,proto3" json:"added,omitempty"`
+	// Elements that had another value.
+	Changed uint64 `protobuf:"varint,4,opt,name=changed,proto3" json:"changed,omitempty"`
+	// Elements that were removed.
+	Removed uint64 `protobuf:"varint,5,opt,name=removed,proto3" json:"removed,omitempty"`
+	// Elements that were there with the same value, and keys to remove that were not there.
+	Unchanged     uint64 `protobuf:"varint,6,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PatchMapSetResponse) Reset() {
+	*x = PatchMapSetResponse{}
+	mi := &file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PatchMapSetResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PatchMapSetResponse) ProtoMessage() {}
+
+func (x *PatchMapSetResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PatchMapSetResponse.ProtoReflect.Descriptor instead.
+func (*PatchMapSetResponse) Descriptor() ([]byte, []int) {
+	return file_bpfmap_fleet_v1_fleet_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *PatchMapSetResponse) GetMapSet() *MapSet {
+	if x != nil {
+		return x.MapSet
+	}
+	return nil
+}
+
+func (x *PatchMapSetResponse) GetNewGeneration() bool {
+	if x != nil {
+		return x.NewGeneration
+	}
+	return false
+}
+
+func (x *PatchMapSetResponse) GetAdded() uint64 {
+	if x != nil {
+		return x.Added
+	}
+	return 0
+}
+
+func (x *PatchMapSetResponse) GetChanged() uint64 {
+	if x != nil {
+		return x.Changed
+	}
+	return 0
+}
+
+func (x *PatchMapSetResponse) GetRemoved() uint64 {
+	if x != nil {
+		return x.Removed
+	}
+	return 0
+}
+
+func (x *PatchMapSetResponse) GetUnchanged() uint64 {
+	if x != nil {
+		return x.Unchanged
+	}
+	return 0
+}
+
+// Request of FleetService.GetMapSet.
+type GetMapSetRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the set.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// An earlier generation; 0 for the present one. The last eight before it are kept.
+	Generation uint64 `protobuf:"varint,2,opt,name=generation,proto3" json:"generation,omitempty"`
+	// Tell the set, and not its elements.
+	WithoutElements bool `protobuf:"varint,3,opt,name=without_elements,json=withoutElements,proto3" json:"without_elements,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *GetMapSetRequest) Reset() {
+	*x = GetMapSetRequest{}
+	mi := &file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetMapSetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetMapSetRequest) ProtoMessage() {}
+
+func (x *GetMapSetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetMapSetRequest.ProtoReflect.Descriptor instead.
+func (*GetMapSetRequest) Descriptor() ([]byte, []int) {
+	return file_bpfmap_fleet_v1_fleet_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *GetMapSetRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *GetMapSetRequest) GetGeneration() uint64 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+func (x *GetMapSetRequest) GetWithoutElements() bool {
+	if x != nil {
+		return x.WithoutElements
+	}
+	return false
+}
+
+// What FleetService.GetMapSet tells.
+type GetMapSetResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is.
+	//
+	// Types that are valid to be assigned to Kind:
+	//
+	//	*GetMapSetResponse_MapSet
+	//	*GetMapSetResponse_Elements
+	//	*GetMapSetResponse_End
+	Kind          isGetMapSetResponse_Kind `protobuf_oneof:"kind"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetMapSetResponse) Reset() {
+	*x = GetMapSetResponse{}
+	mi := &file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetMapSetResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetMapSetResponse) ProtoMessage() {}
+
+func (x *GetMapSetResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetMapSetResponse.ProtoReflect.Descriptor instead.
+func (*GetMapSetResponse) Descriptor() ([]byte, []int) {
+	return file_bpfmap_fleet_v1_fleet_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *GetMapSetResponse) GetKind() isGetMapSetResponse_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return nil
+}
+
+func (x *GetMapSetResponse) GetMapSet() *MapSet {
+	if x != nil {
+		if x, ok := x.Kind.(*GetMapSetResponse_MapSet); ok {
+			return x.MapSet
+		}
+	}
+	return nil
+}
+
+func (x *GetMapSetResponse) GetElements() *v1.Elements {
+	if x != nil {
+		if x, ok := x.Kind.(*GetMapSetResponse_Elements); ok {
+			return x.Elements
+		}
+	}
+	return nil
+}
+
+func (x *GetMapSetResponse) GetEnd() *MapSetEnd {
+	if x != nil {
+		if x, ok := x.Kind.(*GetMapSetResponse_End); ok {
+			return x.End
+		}
+	}
+	return nil
+}
+
+type isGetMapSetResponse_Kind interface {
+	isGetMapSetResponse_Kind()
+}
+
+type GetMapSetResponse_MapSet struct {
+	// The first: the set.
+	MapSet *MapSet `protobuf:"bytes,1,opt,name=map_set,json=mapSet,proto3,oneof"`
+}
+
+type GetMapSetResponse_Elements struct {
+	// Elements, in the order of their keys.
+	Elements *v1.Elements `protobuf:"bytes,2,opt,name=elements,proto3,oneof"`
+}
+
+type GetMapSetResponse_End struct {
+	// The last: all elements have been sent.
+	End *MapSetEnd `protobuf:"bytes,3,opt,name=end,proto3,oneof"`
+}
+
+func (*GetMapSetResponse_MapSet) isGetMapSetResponse_Kind() {}
+
+func (*GetMapSetResponse_Elements) isGetMapSetResponse_Kind() {}
+
+func (*GetMapSetResponse_End) isGetMapSetResponse_Kind() {}
+
+// All elements have been sent.
+type MapSetEnd struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many.
+	ElementCount  uint64 `protobuf:"varint,1,opt,name=element_count,json=elementCount,proto3" json:"element_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MapSetEnd) Reset() {
+	*x = MapSetEnd{}
+	mi := &file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MapSetEnd) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MapSetEnd) ProtoMessage() {}
+
+func (x *MapSetEnd) ProtoReflect() protoreflect.Message {
+	mi := &file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MapSetEnd.ProtoReflect.Descriptor instead.
+func (*MapSetEnd) Descriptor() ([]byte, []int) {
+	return file_bpfmap_fleet_v1_fleet_service_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *MapSetEnd) GetElementCount() uint64 {
+	if x != nil {
+		return x.ElementCount
+	}
+	return 0
+}
+
+// Request of FleetService.ListMapSets.
+type ListMapSetsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sets in one answer at most; 0 for 100.
+	PageSize uint32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// ListMapSetsResponse.next_page_token of the page before; empty for the first.
+	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListMapSetsRequest) Reset() {
+	*x = ListMapSetsRequest{}
+	mi := &file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListMapSetsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListMapSetsRequest) ProtoMessage() {}
+
+func (x *ListMapSetsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListMapSetsRequest.ProtoReflect.Descriptor instead.
+func (*ListMapSetsRequest) Descriptor() ([]byte, []int) {
+	return file_bpfmap_fleet_v1_fleet_service_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ListMapSetsRequest) GetPageSize() uint32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListMapSetsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// Answer of FleetService.ListMapSets.
+type ListMapSetsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The sets, by ascending name.
+	MapSets []*MapSet `protobuf:"bytes,1,rep,name=map_sets,json=mapSets,proto3" json:"map_sets,omitempty"`
+	// For the next page; empty where this is the last.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListMapSetsResponse) Reset() {
+	*x = ListMapSetsResponse{}
+	mi := &file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListMapSetsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListMapSetsResponse) ProtoMessage() {}
+
+func (x *ListMapSetsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListMapSetsResponse.ProtoReflect.Descriptor instead.
+func (*ListMapSetsResponse) Descriptor() ([]byte, []int) {
+	return file_bpfmap_fleet_v1_fleet_service_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ListMapSetsResponse) GetMapSets() []*MapSet {
+	if x != nil {
+		return x.MapSets
+	}
+	return nil
+}
+
+func (x *ListMapSetsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// Request of FleetService.DeleteMapSet.
+type DeleteMapSetRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the set.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The generation that the set must be at. Absent for any.
+	ExpectedGeneration *uint64 `protobuf:"varint,2,opt,name=expected_generation,json=expectedGeneration,proto3,oneof" json:"expected_generation,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *DeleteMapSetRequest) Reset() {
+	*x = DeleteMapSetRequest{}
+	mi := &file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteMapSetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteMapSetRequest) ProtoMessage() {}
+
+func (x *DeleteMapSetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteMapSetRequest.ProtoReflect.Descriptor instead.
+func (*DeleteMapSetRequest) Descriptor() ([]byte, []int) {
+	return file_bpfmap_fleet_v1_fleet_service_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *DeleteMapSetRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *DeleteMapSetRequest) GetExpectedGeneration() uint64 {
+	if x != nil && x.ExpectedGeneration != nil {
+		return *x.ExpectedGeneration
+	}
+	return 0
+}
+
+// Answer of FleetService.DeleteMapSet.
+type DeleteMapSetResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The set as it was.
+	MapSet        *MapSet `protobuf:"bytes,1,opt,name=map_set,json=mapSet,proto3" json:"map_set,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteMapSetResponse) Reset() {
+	*x = DeleteMapSetResponse{}
+	mi := &file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteMapSetResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteMapSetResponse) ProtoMessage() {}
+
+func (x *DeleteMapSetResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteMapSetResponse.ProtoReflect.Descriptor instead.
+func (*DeleteMapSetResponse) Descriptor() ([]byte, []int) {
+	return file_bpfmap_fleet_v1_fleet_service_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *DeleteMapSetResponse) GetMapSet() *MapSet {
+	if x != nil {
+		return x.MapSet
+	}
+	return nil
+}
+
+// Request of FleetService.WatchMapSetStatus.
+type WatchMapSetStatusRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the set.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchMapSetStatusRequest) Reset() {
+	*x = WatchMapSetStatusRequest{}
+	mi := &file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchMapSetStatusRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchMapSetStatusRequest) ProtoMessage() {}
+
+func (x *WatchMapSetStatusRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchMapSetStatusRequest.ProtoReflect.Descriptor instead.
+func (*WatchMapSetStatusRequest) Descriptor() ([]byte, []int) {
+	return file_bpfmap_fleet_v1_fleet_service_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *WatchMapSetStatusRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// What FleetService.WatchMapSetStatus tells.
+type WatchMapSetStatusResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What has happened.
+	//
+	// Types that are valid to be assigned to Event:
+	//
+	//	*WatchMapSetStatusResponse_Status
+	//	*WatchMapSetStatusResponse_RemovedHostId
+	//	*WatchMapSetStatusResponse_Totals
+	Event         isWatchMapSetStatusResponse_Event `protobuf_oneof:"event"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchMapSetStatusResponse) Reset() {
+	*x = WatchMapSetStatusResponse{}
+	mi := &file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchMapSetStatusResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchMapSetStatusResponse) ProtoMessage() {}
+
+func (x *WatchMapSetStatusResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchMapSetStatusResponse.ProtoReflect.Descriptor instead.
+func (*WatchMapSetStatusResponse) Descriptor() ([]byte, []int) {
+	return file_bpfmap_fleet_v1_fleet_service_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *WatchMapSetStatusResponse) GetEvent() isWatchMapSetStatusResponse_Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *WatchMapSetStatusResponse) GetStatus() *MapSetStatus {
+	if x != nil {
+		if x, ok := x.Event.(*WatchMapSetStatusResponse_Status); ok {
+			return x.Status
+		}
+	}
+	return nil
+}
+
+func (x *WatchMapSetStatusResponse) GetRemovedHostId() string {
+	if x != nil {
+		if x, ok := x.Event.(*WatchMapSetStatusResponse_RemovedHostId); ok {
+			return x.RemovedHostId
+		}
+	}
+	return ""
+}
+
+func (x *WatchMapSetStatusResponse) GetTotals() *MapSetTotals {
+	if x != nil {
+		if x, ok := x.Event.(*WatchMapSetStatusResponse_Totals); ok {
+			return x.Totals
+		}
+	}
+	return nil
+}
+
+type isWatchMapSetStatusResponse_Event interface {
+	isWatchMapSetStatusResponse_Event()
+}
+
+type WatchMapSetStatusResponse_Status struct {
+	// How the set is on a host that it is for: new, or changed.
+	Status *MapSetStatus `protobuf:"bytes,1,opt,name=status,proto3,oneof"`
+}
+
+type WatchMapSetStatusResponse_RemovedHostId struct {
+	// Id of a host that the set is not for any more.
+	RemovedHostId string `protobuf:"bytes,2,opt,name=removed_host_id,json=removedHostId,proto3,oneof"`
+}
+
+type WatchMapSetStatusResponse_Totals struct {
+	// All changes so far have been told: where the fleet is.
+	Totals *MapSetTotals `protobuf:"bytes,3,opt,name=totals,proto3,oneof"`
+}
+
+func (*WatchMapSetStatusResponse_Status) isWatchMapSetStatusResponse_Event() {}
+
+func (*WatchMapSetStatusResponse_RemovedHostId) isWatchMapSetStatusResponse_Event() {}
+
+func (*WatchMapSetStatusResponse_Totals) isWatchMapSetStatusResponse_Event() {}
+
+// How a set is in the fleet. A host can be counted in several of these.
+type MapSetTotals struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The set's generation.
+	Generation uint64 `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"`
+	// Hosts that the set is for.
+	Hosts uint32 `protobuf:"varint,2,opt,name=hosts,proto3" json:"hosts,omitempty"`
+	// Of these, hosts that have applied the generation.
+	Applied uint32 `protobuf:"varint,3,opt,name=applied,proto3" json:"applied,omitempty"`
+	// Hosts whose last step failed.
+	Failed uint32 `protobuf:"varint,4,opt,name=failed,proto3" json:"failed,omitempty"`
+	// Hosts whose map differs from what was applied.
+	Drifted uint32 `protobuf:"varint,5,opt,name=drifted,proto3" json:"drifted,omitempty"`
+	// Hosts that have no session.
+	Unreachable   uint32 `protobuf:"varint,6,opt,name=unreachable,proto3" json:"unreachable,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MapSetTotals) Reset() {
+	*x = MapSetTotals{}
+	mi := &file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MapSetTotals) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MapSetTotals) ProtoMessage() {}
+
+func (x *MapSetTotals) ProtoReflect() protoreflect.Message {
+	mi := &file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MapSetTotals.ProtoReflect.Descriptor instead.
+func (*MapSetTotals) Descriptor() ([]byte, []int) {
+	return file_bpfmap_fleet_v1_fleet_service_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *MapSetTotals) GetGeneration() uint64 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+func (x *MapSetTotals) GetHosts() uint32 {
+	if x != nil {
+		return x.Hosts
+	}
+	return 0
+}
+
+func (x *MapSetTotals) GetApplied() uint32 {
+	if x != nil {
+		return x.Applied
+	}
+	return 0
+}
+
+func (x *MapSetTotals) GetFailed() uint32 {
+	if x != nil {
+		return x.Failed
+	}
+	return 0
+}
+
+func (x *MapSetTotals) GetDrifted() uint32 {
+	if x != nil {
+		return x.Drifted
+	}
+	return 0
+}
+
+func (x *MapSetTotals) GetUnreachable() uint32 {
+	if x != nil {
+		return x.Unreachable
+	}
+	return 0
+}
+
 var File_bpfmap_fleet_v1_fleet_service_proto protoreflect.FileDescriptor
 
 const file_bpfmap_fleet_v1_fleet_service_proto_rawDesc = "" +
 	"\n" +
-	"#bpfmap/fleet/v1/fleet_service.proto\x12\x0fbpfmap.fleet.v1\x1a\x1fbpfmap/fleet/v1/aggregate.proto\x1a\x1abpfmap/fleet/v1/host.proto\x1a\x1ebpfmap/fleet/v1/selector.proto\x1a\x1bbpfmap/fleet/v1/watch.proto\x1a\x1bbuf/validate/validate.proto\x1a\x19google/protobuf/any.proto\x1a\x1egoogle/protobuf/duration.proto\"\x9d\x01\n" +
+	"#bpfmap/fleet/v1/fleet_service.proto\x12\x0fbpfmap.fleet.v1\x1a\x1fbpfmap/fleet/v1/aggregate.proto\x1a\x1abpfmap/fleet/v1/host.proto\x1a\x1dbpfmap/fleet/v1/map_set.proto\x1a\x1ebpfmap/fleet/v1/selector.proto\x1a\x1bbpfmap/fleet/v1/watch.proto\x1a\x17bpfmap/v1/element.proto\x1a\x1bbuf/validate/validate.proto\x1a\x19google/protobuf/any.proto\x1a\x1egoogle/protobuf/duration.proto\"\x9d\x01\n" +
 	"\x10ListHostsRequest\x129\n" +
 	"\bselector\x18\x01 \x01(\v2\x1d.bpfmap.fleet.v1.HostSelectorR\bselector\x12%\n" +
 	"\tpage_size\x18\x02 \x01(\rB\b\xbaH\x05*\x03\x18\x90NR\bpageSize\x12'\n" +
@@ -887,7 +1962,78 @@ const file_bpfmap_fleet_v1_fleet_service_proto_rawDesc = "" +
 	"\x02ok\x18\x02 \x01(\rR\x02ok\x12\x16\n" +
 	"\x06failed\x18\x03 \x01(\rR\x06failed\x12 \n" +
 	"\vunreachable\x18\x04 \x01(\rR\vunreachable\x12\x18\n" +
-	"\askipped\x18\x05 \x01(\rR\askipped2\xb7\x03\n" +
+	"\askipped\x18\x05 \x01(\rR\askipped\"\x8d\x01\n" +
+	"\x10PutMapSetRequest\x127\n" +
+	"\x05start\x18\x01 \x01(\v2\x1f.bpfmap.fleet.v1.PutMapSetStartH\x00R\x05start\x121\n" +
+	"\belements\x18\x02 \x01(\v2\x13.bpfmap.v1.ElementsH\x00R\belementsB\r\n" +
+	"\x04kind\x12\x05\xbaH\x02\b\x01\"\xd5\x01\n" +
+	"\x0ePutMapSetStart\x12<\n" +
+	"\x04name\x18\x01 \x01(\tB(\xbaH%r#2!^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$R\x04name\x127\n" +
+	"\x04spec\x18\x02 \x01(\v2\x1b.bpfmap.fleet.v1.MapSetSpecB\x06\xbaH\x03\xc8\x01\x01R\x04spec\x124\n" +
+	"\x13expected_generation\x18\x03 \x01(\x04H\x00R\x12expectedGeneration\x88\x01\x01B\x16\n" +
+	"\x14_expected_generation\"l\n" +
+	"\x11PutMapSetResponse\x120\n" +
+	"\amap_set\x18\x01 \x01(\v2\x17.bpfmap.fleet.v1.MapSetR\x06mapSet\x12%\n" +
+	"\x0enew_generation\x18\x02 \x01(\bR\rnewGeneration\"\xce\x03\n" +
+	"\x12PatchMapSetRequest\x12<\n" +
+	"\x04name\x18\x01 \x01(\tB(\xbaH%r#2!^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$R\x04name\x124\n" +
+	"\x13expected_generation\x18\x02 \x01(\x04H\x00R\x12expectedGeneration\x88\x01\x01\x12'\n" +
+	"\x04puts\x18\x03 \x01(\v2\x13.bpfmap.v1.ElementsR\x04puts\x12!\n" +
+	"\fremoved_keys\x18\x04 \x01(\fR\vremovedKeys\x12#\n" +
+	"\rremoved_count\x18\x05 \x01(\rR\fremovedCount\x129\n" +
+	"\bselector\x18\x06 \x01(\v2\x1d.bpfmap.fleet.v1.HostSelectorR\bselector\x12B\n" +
+	"\townership\x18\a \x01(\x0e2\x1a.bpfmap.fleet.v1.OwnershipB\b\xbaH\x05\x82\x01\x02\x10\x01R\townership\x12<\n" +
+	"\x05drift\x18\b \x01(\x0e2\x1c.bpfmap.fleet.v1.DriftActionB\b\xbaH\x05\x82\x01\x02\x10\x01R\x05driftB\x16\n" +
+	"\x14_expected_generation\"\xd6\x01\n" +
+	"\x13PatchMapSetResponse\x120\n" +
+	"\amap_set\x18\x01 \x01(\v2\x17.bpfmap.fleet.v1.MapSetR\x06mapSet\x12%\n" +
+	"\x0enew_generation\x18\x02 \x01(\bR\rnewGeneration\x12\x14\n" +
+	"\x05added\x18\x03 \x01(\x04R\x05added\x12\x18\n" +
+	"\achanged\x18\x04 \x01(\x04R\achanged\x12\x18\n" +
+	"\aremoved\x18\x05 \x01(\x04R\aremoved\x12\x1c\n" +
+	"\tunchanged\x18\x06 \x01(\x04R\tunchanged\"\x9b\x01\n" +
+	"\x10GetMapSetRequest\x12<\n" +
+	"\x04name\x18\x01 \x01(\tB(\xbaH%r#2!^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$R\x04name\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x02 \x01(\x04R\n" +
+	"generation\x12)\n" +
+	"\x10without_elements\x18\x03 \x01(\bR\x0fwithoutElements\"\xb2\x01\n" +
+	"\x11GetMapSetResponse\x122\n" +
+	"\amap_set\x18\x01 \x01(\v2\x17.bpfmap.fleet.v1.MapSetH\x00R\x06mapSet\x121\n" +
+	"\belements\x18\x02 \x01(\v2\x13.bpfmap.v1.ElementsH\x00R\belements\x12.\n" +
+	"\x03end\x18\x03 \x01(\v2\x1a.bpfmap.fleet.v1.MapSetEndH\x00R\x03endB\x06\n" +
+	"\x04kind\"0\n" +
+	"\tMapSetEnd\x12#\n" +
+	"\relement_count\x18\x01 \x01(\x04R\felementCount\"d\n" +
+	"\x12ListMapSetsRequest\x12%\n" +
+	"\tpage_size\x18\x01 \x01(\rB\b\xbaH\x05*\x03\x18\xe8\aR\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\tpageToken\"q\n" +
+	"\x13ListMapSetsResponse\x122\n" +
+	"\bmap_sets\x18\x01 \x03(\v2\x17.bpfmap.fleet.v1.MapSetR\amapSets\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xa1\x01\n" +
+	"\x13DeleteMapSetRequest\x12<\n" +
+	"\x04name\x18\x01 \x01(\tB(\xbaH%r#2!^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$R\x04name\x124\n" +
+	"\x13expected_generation\x18\x02 \x01(\x04H\x00R\x12expectedGeneration\x88\x01\x01B\x16\n" +
+	"\x14_expected_generation\"H\n" +
+	"\x14DeleteMapSetResponse\x120\n" +
+	"\amap_set\x18\x01 \x01(\v2\x17.bpfmap.fleet.v1.MapSetR\x06mapSet\"X\n" +
+	"\x18WatchMapSetStatusRequest\x12<\n" +
+	"\x04name\x18\x01 \x01(\tB(\xbaH%r#2!^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$R\x04name\"\xc0\x01\n" +
+	"\x19WatchMapSetStatusResponse\x127\n" +
+	"\x06status\x18\x01 \x01(\v2\x1d.bpfmap.fleet.v1.MapSetStatusH\x00R\x06status\x12(\n" +
+	"\x0fremoved_host_id\x18\x02 \x01(\tH\x00R\rremovedHostId\x127\n" +
+	"\x06totals\x18\x03 \x01(\v2\x1d.bpfmap.fleet.v1.MapSetTotalsH\x00R\x06totalsB\a\n" +
+	"\x05event\"\xb2\x01\n" +
+	"\fMapSetTotals\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x01 \x01(\x04R\n" +
+	"generation\x12\x14\n" +
+	"\x05hosts\x18\x02 \x01(\rR\x05hosts\x12\x18\n" +
+	"\aapplied\x18\x03 \x01(\rR\aapplied\x12\x16\n" +
+	"\x06failed\x18\x04 \x01(\rR\x06failed\x12\x18\n" +
+	"\adrifted\x18\x05 \x01(\rR\adrifted\x12 \n" +
+	"\vunreachable\x18\x06 \x01(\rR\vunreachable2\xe2\a\n" +
 	"\fFleetService\x12R\n" +
 	"\tListHosts\x12!.bpfmap.fleet.v1.ListHostsRequest\x1a\".bpfmap.fleet.v1.ListHostsResponse\x12W\n" +
 	"\n" +
@@ -895,7 +2041,13 @@ const file_bpfmap_fleet_v1_fleet_service_proto_rawDesc = "" +
 	"\x06FanOut\x12\x1e.bpfmap.fleet.v1.FanOutRequest\x1a\x1f.bpfmap.fleet.v1.FanOutResponse0\x01\x12T\n" +
 	"\tAggregate\x12!.bpfmap.fleet.v1.AggregateRequest\x1a\".bpfmap.fleet.v1.AggregateResponse0\x01\x12W\n" +
 	"\n" +
-	"WatchFleet\x12\".bpfmap.fleet.v1.WatchFleetRequest\x1a#.bpfmap.fleet.v1.WatchFleetResponse0\x01B\xc9\x01\n" +
+	"WatchFleet\x12\".bpfmap.fleet.v1.WatchFleetRequest\x1a#.bpfmap.fleet.v1.WatchFleetResponse0\x01\x12T\n" +
+	"\tPutMapSet\x12!.bpfmap.fleet.v1.PutMapSetRequest\x1a\".bpfmap.fleet.v1.PutMapSetResponse(\x01\x12X\n" +
+	"\vPatchMapSet\x12#.bpfmap.fleet.v1.PatchMapSetRequest\x1a$.bpfmap.fleet.v1.PatchMapSetResponse\x12T\n" +
+	"\tGetMapSet\x12!.bpfmap.fleet.v1.GetMapSetRequest\x1a\".bpfmap.fleet.v1.GetMapSetResponse0\x01\x12X\n" +
+	"\vListMapSets\x12#.bpfmap.fleet.v1.ListMapSetsRequest\x1a$.bpfmap.fleet.v1.ListMapSetsResponse\x12[\n" +
+	"\fDeleteMapSet\x12$.bpfmap.fleet.v1.DeleteMapSetRequest\x1a%.bpfmap.fleet.v1.DeleteMapSetResponse\x12l\n" +
+	"\x11WatchMapSetStatus\x12).bpfmap.fleet.v1.WatchMapSetStatusRequest\x1a*.bpfmap.fleet.v1.WatchMapSetStatusResponse0\x01B\xc9\x01\n" +
 	"\x13com.bpfmap.fleet.v1B\x11FleetServiceProtoP\x01ZAgithub.com/bpfmapd/bpfmapd/clients/go/gen/bpfmap/fleet/v1;fleetv1\xa2\x02\x03BFX\xaa\x02\x0fBpfmap.Fleet.V1\xca\x02\x0fBpfmap\\Fleet\\V1\xe2\x02\x1bBpfmap\\Fleet\\V1\\GPBMetadata\xea\x02\x11Bpfmap::Fleet::V1b\x06proto3"
 
 var (
@@ -911,60 +2063,109 @@ func file_bpfmap_fleet_v1_fleet_service_proto_rawDescGZIP() []byte {
 }
 
 var file_bpfmap_fleet_v1_fleet_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_bpfmap_fleet_v1_fleet_service_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_bpfmap_fleet_v1_fleet_service_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_bpfmap_fleet_v1_fleet_service_proto_goTypes = []any{
-	(FanOutResult_Outcome)(0),   // 0: bpfmap.fleet.v1.FanOutResult.Outcome
-	(*ListHostsRequest)(nil),    // 1: bpfmap.fleet.v1.ListHostsRequest
-	(*ListHostsResponse)(nil),   // 2: bpfmap.fleet.v1.ListHostsResponse
-	(*WatchHostsRequest)(nil),   // 3: bpfmap.fleet.v1.WatchHostsRequest
-	(*WatchHostsResponse)(nil),  // 4: bpfmap.fleet.v1.WatchHostsResponse
-	(*HostsSynced)(nil),         // 5: bpfmap.fleet.v1.HostsSynced
-	(*FanOutRequest)(nil),       // 6: bpfmap.fleet.v1.FanOutRequest
-	(*FanOutResponse)(nil),      // 7: bpfmap.fleet.v1.FanOutResponse
-	(*FanOutMessage)(nil),       // 8: bpfmap.fleet.v1.FanOutMessage
-	(*FanOutResult)(nil),        // 9: bpfmap.fleet.v1.FanOutResult
-	(*FanOutSummary)(nil),       // 10: bpfmap.fleet.v1.FanOutSummary
-	(*HostSelector)(nil),        // 11: bpfmap.fleet.v1.HostSelector
-	(*FleetHost)(nil),           // 12: bpfmap.fleet.v1.FleetHost
-	(*anypb.Any)(nil),           // 13: google.protobuf.Any
-	(*durationpb.Duration)(nil), // 14: google.protobuf.Duration
-	(*AggregateRequest)(nil),    // 15: bpfmap.fleet.v1.AggregateRequest
-	(*WatchFleetRequest)(nil),   // 16: bpfmap.fleet.v1.WatchFleetRequest
-	(*AggregateResponse)(nil),   // 17: bpfmap.fleet.v1.AggregateResponse
-	(*WatchFleetResponse)(nil),  // 18: bpfmap.fleet.v1.WatchFleetResponse
+	(FanOutResult_Outcome)(0),         // 0: bpfmap.fleet.v1.FanOutResult.Outcome
+	(*ListHostsRequest)(nil),          // 1: bpfmap.fleet.v1.ListHostsRequest
+	(*ListHostsResponse)(nil),         // 2: bpfmap.fleet.v1.ListHostsResponse
+	(*WatchHostsRequest)(nil),         // 3: bpfmap.fleet.v1.WatchHostsRequest
+	(*WatchHostsResponse)(nil),        // 4: bpfmap.fleet.v1.WatchHostsResponse
+	(*HostsSynced)(nil),               // 5: bpfmap.fleet.v1.HostsSynced
+	(*FanOutRequest)(nil),             // 6: bpfmap.fleet.v1.FanOutRequest
+	(*FanOutResponse)(nil),            // 7: bpfmap.fleet.v1.FanOutResponse
+	(*FanOutMessage)(nil),             // 8: bpfmap.fleet.v1.FanOutMessage
+	(*FanOutResult)(nil),              // 9: bpfmap.fleet.v1.FanOutResult
+	(*FanOutSummary)(nil),             // 10: bpfmap.fleet.v1.FanOutSummary
+	(*PutMapSetRequest)(nil),          // 11: bpfmap.fleet.v1.PutMapSetRequest
+	(*PutMapSetStart)(nil),            // 12: bpfmap.fleet.v1.PutMapSetStart
+	(*PutMapSetResponse)(nil),         // 13: bpfmap.fleet.v1.PutMapSetResponse
+	(*PatchMapSetRequest)(nil),        // 14: bpfmap.fleet.v1.PatchMapSetRequest
+	(*PatchMapSetResponse)(nil),       // 15: bpfmap.fleet.v1.PatchMapSetResponse
+	(*GetMapSetRequest)(nil),          // 16: bpfmap.fleet.v1.GetMapSetRequest
+	(*GetMapSetResponse)(nil),         // 17: bpfmap.fleet.v1.GetMapSetResponse
+	(*MapSetEnd)(nil),                 // 18: bpfmap.fleet.v1.MapSetEnd
+	(*ListMapSetsRequest)(nil),        // 19: bpfmap.fleet.v1.ListMapSetsRequest
+	(*ListMapSetsResponse)(nil),       // 20: bpfmap.fleet.v1.ListMapSetsResponse
+	(*DeleteMapSetRequest)(nil),       // 21: bpfmap.fleet.v1.DeleteMapSetRequest
+	(*DeleteMapSetResponse)(nil),      // 22: bpfmap.fleet.v1.DeleteMapSetResponse
+	(*WatchMapSetStatusRequest)(nil),  // 23: bpfmap.fleet.v1.WatchMapSetStatusRequest
+	(*WatchMapSetStatusResponse)(nil), // 24: bpfmap.fleet.v1.WatchMapSetStatusResponse
+	(*MapSetTotals)(nil),              // 25: bpfmap.fleet.v1.MapSetTotals
+	(*HostSelector)(nil),              // 26: bpfmap.fleet.v1.HostSelector
+	(*FleetHost)(nil),                 // 27: bpfmap.fleet.v1.FleetHost
+	(*anypb.Any)(nil),                 // 28: google.protobuf.Any
+	(*durationpb.Duration)(nil),       // 29: google.protobuf.Duration
+	(*v1.Elements)(nil),               // 30: bpfmap.v1.Elements
+	(*MapSetSpec)(nil),                // 31: bpfmap.fleet.v1.MapSetSpec
+	(*MapSet)(nil),                    // 32: bpfmap.fleet.v1.MapSet
+	(Ownership)(0),                    // 33: bpfmap.fleet.v1.Ownership
+	(DriftAction)(0),                  // 34: bpfmap.fleet.v1.DriftAction
+	(*MapSetStatus)(nil),              // 35: bpfmap.fleet.v1.MapSetStatus
+	(*AggregateRequest)(nil),          // 36: bpfmap.fleet.v1.AggregateRequest
+	(*WatchFleetRequest)(nil),         // 37: bpfmap.fleet.v1.WatchFleetRequest
+	(*AggregateResponse)(nil),         // 38: bpfmap.fleet.v1.AggregateResponse
+	(*WatchFleetResponse)(nil),        // 39: bpfmap.fleet.v1.WatchFleetResponse
 }
 var file_bpfmap_fleet_v1_fleet_service_proto_depIdxs = []int32{
-	11, // 0: bpfmap.fleet.v1.ListHostsRequest.selector:type_name -> bpfmap.fleet.v1.HostSelector
-	12, // 1: bpfmap.fleet.v1.ListHostsResponse.hosts:type_name -> bpfmap.fleet.v1.FleetHost
-	11, // 2: bpfmap.fleet.v1.WatchHostsRequest.selector:type_name -> bpfmap.fleet.v1.HostSelector
-	12, // 3: bpfmap.fleet.v1.WatchHostsResponse.host:type_name -> bpfmap.fleet.v1.FleetHost
+	26, // 0: bpfmap.fleet.v1.ListHostsRequest.selector:type_name -> bpfmap.fleet.v1.HostSelector
+	27, // 1: bpfmap.fleet.v1.ListHostsResponse.hosts:type_name -> bpfmap.fleet.v1.FleetHost
+	26, // 2: bpfmap.fleet.v1.WatchHostsRequest.selector:type_name -> bpfmap.fleet.v1.HostSelector
+	27, // 3: bpfmap.fleet.v1.WatchHostsResponse.host:type_name -> bpfmap.fleet.v1.FleetHost
 	5,  // 4: bpfmap.fleet.v1.WatchHostsResponse.synced:type_name -> bpfmap.fleet.v1.HostsSynced
-	11, // 5: bpfmap.fleet.v1.FanOutRequest.selector:type_name -> bpfmap.fleet.v1.HostSelector
-	13, // 6: bpfmap.fleet.v1.FanOutRequest.requests:type_name -> google.protobuf.Any
-	14, // 7: bpfmap.fleet.v1.FanOutRequest.host_timeout:type_name -> google.protobuf.Duration
-	14, // 8: bpfmap.fleet.v1.FanOutRequest.timeout:type_name -> google.protobuf.Duration
+	26, // 5: bpfmap.fleet.v1.FanOutRequest.selector:type_name -> bpfmap.fleet.v1.HostSelector
+	28, // 6: bpfmap.fleet.v1.FanOutRequest.requests:type_name -> google.protobuf.Any
+	29, // 7: bpfmap.fleet.v1.FanOutRequest.host_timeout:type_name -> google.protobuf.Duration
+	29, // 8: bpfmap.fleet.v1.FanOutRequest.timeout:type_name -> google.protobuf.Duration
 	8,  // 9: bpfmap.fleet.v1.FanOutResponse.message:type_name -> bpfmap.fleet.v1.FanOutMessage
 	9,  // 10: bpfmap.fleet.v1.FanOutResponse.result:type_name -> bpfmap.fleet.v1.FanOutResult
 	10, // 11: bpfmap.fleet.v1.FanOutResponse.summary:type_name -> bpfmap.fleet.v1.FanOutSummary
-	13, // 12: bpfmap.fleet.v1.FanOutMessage.response:type_name -> google.protobuf.Any
+	28, // 12: bpfmap.fleet.v1.FanOutMessage.response:type_name -> google.protobuf.Any
 	0,  // 13: bpfmap.fleet.v1.FanOutResult.outcome:type_name -> bpfmap.fleet.v1.FanOutResult.Outcome
-	13, // 14: bpfmap.fleet.v1.FanOutResult.response:type_name -> google.protobuf.Any
-	14, // 15: bpfmap.fleet.v1.FanOutResult.took:type_name -> google.protobuf.Duration
-	1,  // 16: bpfmap.fleet.v1.FleetService.ListHosts:input_type -> bpfmap.fleet.v1.ListHostsRequest
-	3,  // 17: bpfmap.fleet.v1.FleetService.WatchHosts:input_type -> bpfmap.fleet.v1.WatchHostsRequest
-	6,  // 18: bpfmap.fleet.v1.FleetService.FanOut:input_type -> bpfmap.fleet.v1.FanOutRequest
-	15, // 19: bpfmap.fleet.v1.FleetService.Aggregate:input_type -> bpfmap.fleet.v1.AggregateRequest
-	16, // 20: bpfmap.fleet.v1.FleetService.WatchFleet:input_type -> bpfmap.fleet.v1.WatchFleetRequest
-	2,  // 21: bpfmap.fleet.v1.FleetService.ListHosts:output_type -> bpfmap.fleet.v1.ListHostsResponse
-	4,  // 22: bpfmap.fleet.v1.FleetService.WatchHosts:output_type -> bpfmap.fleet.v1.WatchHostsResponse
-	7,  // 23: bpfmap.fleet.v1.FleetService.FanOut:output_type -> bpfmap.fleet.v1.FanOutResponse
-	17, // 24: bpfmap.fleet.v1.FleetService.Aggregate:output_type -> bpfmap.fleet.v1.AggregateResponse
-	18, // 25: bpfmap.fleet.v1.FleetService.WatchFleet:output_type -> bpfmap.fleet.v1.WatchFleetResponse
-	21, // [21:26] is the sub-list for method output_type
-	16, // [16:21] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	28, // 14: bpfmap.fleet.v1.FanOutResult.response:type_name -> google.protobuf.Any
+	29, // 15: bpfmap.fleet.v1.FanOutResult.took:type_name -> google.protobuf.Duration
+	12, // 16: bpfmap.fleet.v1.PutMapSetRequest.start:type_name -> bpfmap.fleet.v1.PutMapSetStart
+	30, // 17: bpfmap.fleet.v1.PutMapSetRequest.elements:type_name -> bpfmap.v1.Elements
+	31, // 18: bpfmap.fleet.v1.PutMapSetStart.spec:type_name -> bpfmap.fleet.v1.MapSetSpec
+	32, // 19: bpfmap.fleet.v1.PutMapSetResponse.map_set:type_name -> bpfmap.fleet.v1.MapSet
+	30, // 20: bpfmap.fleet.v1.PatchMapSetRequest.puts:type_name -> bpfmap.v1.Elements
+	26, // 21: bpfmap.fleet.v1.PatchMapSetRequest.selector:type_name -> bpfmap.fleet.v1.HostSelector
+	33, // 22: bpfmap.fleet.v1.PatchMapSetRequest.ownership:type_name -> bpfmap.fleet.v1.Ownership
+	34, // 23: bpfmap.fleet.v1.PatchMapSetRequest.drift:type_name -> bpfmap.fleet.v1.DriftAction
+	32, // 24: bpfmap.fleet.v1.PatchMapSetResponse.map_set:type_name -> bpfmap.fleet.v1.MapSet
+	32, // 25: bpfmap.fleet.v1.GetMapSetResponse.map_set:type_name -> bpfmap.fleet.v1.MapSet
+	30, // 26: bpfmap.fleet.v1.GetMapSetResponse.elements:type_name -> bpfmap.v1.Elements
+	18, // 27: bpfmap.fleet.v1.GetMapSetResponse.end:type_name -> bpfmap.fleet.v1.MapSetEnd
+	32, // 28: bpfmap.fleet.v1.ListMapSetsResponse.map_sets:type_name -> bpfmap.fleet.v1.MapSet
+	32, // 29: bpfmap.fleet.v1.DeleteMapSetResponse.map_set:type_name -> bpfmap.fleet.v1.MapSet
+	35, // 30: bpfmap.fleet.v1.WatchMapSetStatusResponse.status:type_name -> bpfmap.fleet.v1.MapSetStatus
+	25, // 31: bpfmap.fleet.v1.WatchMapSetStatusResponse.totals:type_name -> bpfmap.fleet.v1.MapSetTotals
+	1,  // 32: bpfmap.fleet.v1.FleetService.ListHosts:input_type -> bpfmap.fleet.v1.ListHostsRequest
+	3,  // 33: bpfmap.fleet.v1.FleetService.WatchHosts:input_type -> bpfmap.fleet.v1.WatchHostsRequest
+	6,  // 34: bpfmap.fleet.v1.FleetService.FanOut:input_type -> bpfmap.fleet.v1.FanOutRequest
+	36, // 35: bpfmap.fleet.v1.FleetService.Aggregate:input_type -> bpfmap.fleet.v1.AggregateRequest
+	37, // 36: bpfmap.fleet.v1.FleetService.WatchFleet:input_type -> bpfmap.fleet.v1.WatchFleetRequest
+	11, // 37: bpfmap.fleet.v1.FleetService.PutMapSet:input_type -> bpfmap.fleet.v1.PutMapSetRequest
+	14, // 38: bpfmap.fleet.v1.FleetService.PatchMapSet:input_type -> bpfmap.fleet.v1.PatchMapSetRequest
+	16, // 39: bpfmap.fleet.v1.FleetService.GetMapSet:input_type -> bpfmap.fleet.v1.GetMapSetRequest
+	19, // 40: bpfmap.fleet.v1.FleetService.ListMapSets:input_type -> bpfmap.fleet.v1.ListMapSetsRequest
+	21, // 41: bpfmap.fleet.v1.FleetService.DeleteMapSet:input_type -> bpfmap.fleet.v1.DeleteMapSetRequest
+	23, // 42: bpfmap.fleet.v1.FleetService.WatchMapSetStatus:input_type -> bpfmap.fleet.v1.WatchMapSetStatusRequest
+	2,  // 43: bpfmap.fleet.v1.FleetService.ListHosts:output_type -> bpfmap.fleet.v1.ListHostsResponse
+	4,  // 44: bpfmap.fleet.v1.FleetService.WatchHosts:output_type -> bpfmap.fleet.v1.WatchHostsResponse
+	7,  // 45: bpfmap.fleet.v1.FleetService.FanOut:output_type -> bpfmap.fleet.v1.FanOutResponse
+	38, // 46: bpfmap.fleet.v1.FleetService.Aggregate:output_type -> bpfmap.fleet.v1.AggregateResponse
+	39, // 47: bpfmap.fleet.v1.FleetService.WatchFleet:output_type -> bpfmap.fleet.v1.WatchFleetResponse
+	13, // 48: bpfmap.fleet.v1.FleetService.PutMapSet:output_type -> bpfmap.fleet.v1.PutMapSetResponse
+	15, // 49: bpfmap.fleet.v1.FleetService.PatchMapSet:output_type -> bpfmap.fleet.v1.PatchMapSetResponse
+	17, // 50: bpfmap.fleet.v1.FleetService.GetMapSet:output_type -> bpfmap.fleet.v1.GetMapSetResponse
+	20, // 51: bpfmap.fleet.v1.FleetService.ListMapSets:output_type -> bpfmap.fleet.v1.ListMapSetsResponse
+	22, // 52: bpfmap.fleet.v1.FleetService.DeleteMapSet:output_type -> bpfmap.fleet.v1.DeleteMapSetResponse
+	24, // 53: bpfmap.fleet.v1.FleetService.WatchMapSetStatus:output_type -> bpfmap.fleet.v1.WatchMapSetStatusResponse
+	43, // [43:54] is the sub-list for method output_type
+	32, // [32:43] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_bpfmap_fleet_v1_fleet_service_proto_init() }
@@ -974,6 +2175,7 @@ func file_bpfmap_fleet_v1_fleet_service_proto_init() {
 	}
 	file_bpfmap_fleet_v1_aggregate_proto_init()
 	file_bpfmap_fleet_v1_host_proto_init()
+	file_bpfmap_fleet_v1_map_set_proto_init()
 	file_bpfmap_fleet_v1_selector_proto_init()
 	file_bpfmap_fleet_v1_watch_proto_init()
 	file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[3].OneofWrappers = []any{
@@ -987,13 +2189,30 @@ func file_bpfmap_fleet_v1_fleet_service_proto_init() {
 		(*FanOutResponse_Result)(nil),
 		(*FanOutResponse_Summary)(nil),
 	}
+	file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[10].OneofWrappers = []any{
+		(*PutMapSetRequest_Start)(nil),
+		(*PutMapSetRequest_Elements)(nil),
+	}
+	file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[11].OneofWrappers = []any{}
+	file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[13].OneofWrappers = []any{}
+	file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[16].OneofWrappers = []any{
+		(*GetMapSetResponse_MapSet)(nil),
+		(*GetMapSetResponse_Elements)(nil),
+		(*GetMapSetResponse_End)(nil),
+	}
+	file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[20].OneofWrappers = []any{}
+	file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[23].OneofWrappers = []any{
+		(*WatchMapSetStatusResponse_Status)(nil),
+		(*WatchMapSetStatusResponse_RemovedHostId)(nil),
+		(*WatchMapSetStatusResponse_Totals)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bpfmap_fleet_v1_fleet_service_proto_rawDesc), len(file_bpfmap_fleet_v1_fleet_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   10,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,11 +19,17 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	FleetService_ListHosts_FullMethodName  = "/bpfmap.fleet.v1.FleetService/ListHosts"
-	FleetService_WatchHosts_FullMethodName = "/bpfmap.fleet.v1.FleetService/WatchHosts"
-	FleetService_FanOut_FullMethodName     = "/bpfmap.fleet.v1.FleetService/FanOut"
-	FleetService_Aggregate_FullMethodName  = "/bpfmap.fleet.v1.FleetService/Aggregate"
-	FleetService_WatchFleet_FullMethodName = "/bpfmap.fleet.v1.FleetService/WatchFleet"
+	FleetService_ListHosts_FullMethodName         = "/bpfmap.fleet.v1.FleetService/ListHosts"
+	FleetService_WatchHosts_FullMethodName        = "/bpfmap.fleet.v1.FleetService/WatchHosts"
+	FleetService_FanOut_FullMethodName            = "/bpfmap.fleet.v1.FleetService/FanOut"
+	FleetService_Aggregate_FullMethodName         = "/bpfmap.fleet.v1.FleetService/Aggregate"
+	FleetService_WatchFleet_FullMethodName        = "/bpfmap.fleet.v1.FleetService/WatchFleet"
+	FleetService_PutMapSet_FullMethodName         = "/bpfmap.fleet.v1.FleetService/PutMapSet"
+	FleetService_PatchMapSet_FullMethodName       = "/bpfmap.fleet.v1.FleetService/PatchMapSet"
+	FleetService_GetMapSet_FullMethodName         = "/bpfmap.fleet.v1.FleetService/GetMapSet"
+	FleetService_ListMapSets_FullMethodName       = "/bpfmap.fleet.v1.FleetService/ListMapSets"
+	FleetService_DeleteMapSet_FullMethodName      = "/bpfmap.fleet.v1.FleetService/DeleteMapSet"
+	FleetService_WatchMapSetStatus_FullMethodName = "/bpfmap.fleet.v1.FleetService/WatchMapSetStatus"
 )
 
 // FleetServiceClient is the client API for FleetService service.
@@ -59,6 +65,36 @@ type FleetServiceClient interface {
 	//
 	// What may be relied on is written down in docs/fleet.md.
 	WatchFleet(ctx context.Context, in *WatchFleetRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchFleetResponse], error)
+	// Makes a map set, or gives it other contents: the first request is `start`, the others are
+	// all its elements, in any order, each key once. Nothing is in force before the stream has
+	// ended. Hosts that match bring it into their maps at once, and compare them with it every 30
+	// seconds. A put like what is there makes no new generation. The caller must be one of the
+	// controllers of the relay's policy.
+	//
+	// Errors: ABORTED GENERATION_CONFLICT where the set is at another generation than expected;
+	// ABORTED MAP_SET_CONTENDED; RESOURCE_EXHAUSTED LIMIT_EXCEEDED for more than 512 MiB.
+	PutMapSet(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[PutMapSetRequest, PutMapSetResponse], error)
+	// Changes some elements of a set, or what it is for. It costs what it changes, not what the set
+	// has. The caller must be one of the controllers.
+	//
+	// Errors: NOT_FOUND MAP_SET_NOT_FOUND; else as PutMapSet.
+	PatchMapSet(ctx context.Context, in *PatchMapSetRequest, opts ...grpc.CallOption) (*PatchMapSetResponse, error)
+	// Streams a set: the set, its elements in the order of their keys, and an end. The caller must
+	// be one of the controllers.
+	//
+	// Errors: NOT_FOUND MAP_SET_NOT_FOUND; ABORTED MAP_SET_CHANGED where it is read so slowly that
+	// its contents have been replaced meanwhile: begin anew.
+	GetMapSet(ctx context.Context, in *GetMapSetRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[GetMapSetResponse], error)
+	// Lists sets by name, in pages, without their elements.
+	ListMapSets(ctx context.Context, in *ListMapSetsRequest, opts ...grpc.CallOption) (*ListMapSetsResponse, error)
+	// Removes a set. Its elements stay in the maps: to have them removed, put the set empty before
+	// and wait until its hosts have applied that. The caller must be one of the controllers.
+	//
+	// Errors: NOT_FOUND MAP_SET_NOT_FOUND; ABORTED GENERATION_CONFLICT.
+	DeleteMapSet(ctx context.Context, in *DeleteMapSetRequest, opts ...grpc.CallOption) (*DeleteMapSetResponse, error)
+	// Tells how a set is on each host that it is for, then totals, then what changes, each time
+	// with new totals. Ends with NOT_FOUND MAP_SET_NOT_FOUND when the set is deleted.
+	WatchMapSetStatus(ctx context.Context, in *WatchMapSetStatusRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchMapSetStatusResponse], error)
 }
 
 type fleetServiceClient struct {
@@ -155,6 +191,87 @@ func (c *fleetServiceClient) WatchFleet(ctx context.Context, in *WatchFleetReque
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type FleetService_WatchFleetClient = grpc.ServerStreamingClient[WatchFleetResponse]
 
+func (c *fleetServiceClient) PutMapSet(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[PutMapSetRequest, PutMapSetResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &FleetService_ServiceDesc.Streams[4], FleetService_PutMapSet_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[PutMapSetRequest, PutMapSetResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type FleetService_PutMapSetClient = grpc.ClientStreamingClient[PutMapSetRequest, PutMapSetResponse]
+
+func (c *fleetServiceClient) PatchMapSet(ctx context.Context, in *PatchMapSetRequest, opts ...grpc.CallOption) (*PatchMapSetResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PatchMapSetResponse)
+	err := c.cc.Invoke(ctx, FleetService_PatchMapSet_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *fleetServiceClient) GetMapSet(ctx context.Context, in *GetMapSetRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[GetMapSetResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &FleetService_ServiceDesc.Streams[5], FleetService_GetMapSet_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[GetMapSetRequest, GetMapSetResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type FleetService_GetMapSetClient = grpc.ServerStreamingClient[GetMapSetResponse]
+
+func (c *fleetServiceClient) ListMapSets(ctx context.Context, in *ListMapSetsRequest, opts ...grpc.CallOption) (*ListMapSetsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListMapSetsResponse)
+	err := c.cc.Invoke(ctx, FleetService_ListMapSets_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *fleetServiceClient) DeleteMapSet(ctx context.Context, in *DeleteMapSetRequest, opts ...grpc.CallOption) (*DeleteMapSetResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteMapSetResponse)
+	err := c.cc.Invoke(ctx, FleetService_DeleteMapSet_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *fleetServiceClient) WatchMapSetStatus(ctx context.Context, in *WatchMapSetStatusRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchMapSetStatusResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &FleetService_ServiceDesc.Streams[6], FleetService_WatchMapSetStatus_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchMapSetStatusRequest, WatchMapSetStatusResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type FleetService_WatchMapSetStatusClient = grpc.ServerStreamingClient[WatchMapSetStatusResponse]
+
 // FleetServiceServer is the server API for FleetService service.
 // All implementations must embed UnimplementedFleetServiceServer
 // for forward compatibility.
@@ -188,6 +305,36 @@ type FleetServiceServer interface {
 	//
 	// What may be relied on is written down in docs/fleet.md.
 	WatchFleet(*WatchFleetRequest, grpc.ServerStreamingServer[WatchFleetResponse]) error
+	// Makes a map set, or gives it other contents: the first request is `start`, the others are
+	// all its elements, in any order, each key once. Nothing is in force before the stream has
+	// ended. Hosts that match bring it into their maps at once, and compare them with it every 30
+	// seconds. A put like what is there makes no new generation. The caller must be one of the
+	// controllers of the relay's policy.
+	//
+	// Errors: ABORTED GENERATION_CONFLICT where the set is at another generation than expected;
+	// ABORTED MAP_SET_CONTENDED; RESOURCE_EXHAUSTED LIMIT_EXCEEDED for more than 512 MiB.
+	PutMapSet(grpc.ClientStreamingServer[PutMapSetRequest, PutMapSetResponse]) error
+	// Changes some elements of a set, or what it is for. It costs what it changes, not what the set
+	// has. The caller must be one of the controllers.
+	//
+	// Errors: NOT_FOUND MAP_SET_NOT_FOUND; else as PutMapSet.
+	PatchMapSet(context.Context, *PatchMapSetRequest) (*PatchMapSetResponse, error)
+	// Streams a set: the set, its elements in the order of their keys, and an end. The caller must
+	// be one of the controllers.
+	//
+	// Errors: NOT_FOUND MAP_SET_NOT_FOUND; ABORTED MAP_SET_CHANGED where it is read so slowly that
+	// its contents have been replaced meanwhile: begin anew.
+	GetMapSet(*GetMapSetRequest, grpc.ServerStreamingServer[GetMapSetResponse]) error
+	// Lists sets by name, in pages, without their elements.
+	ListMapSets(context.Context, *ListMapSetsRequest) (*ListMapSetsResponse, error)
+	// Removes a set. Its elements stay in the maps: to have them removed, put the set empty before
+	// and wait until its hosts have applied that. The caller must be one of the controllers.
+	//
+	// Errors: NOT_FOUND MAP_SET_NOT_FOUND; ABORTED GENERATION_CONFLICT.
+	DeleteMapSet(context.Context, *DeleteMapSetRequest) (*DeleteMapSetResponse, error)
+	// Tells how a set is on each host that it is for, then totals, then what changes, each time
+	// with new totals. Ends with NOT_FOUND MAP_SET_NOT_FOUND when the set is deleted.
+	WatchMapSetStatus(*WatchMapSetStatusRequest, grpc.ServerStreamingServer[WatchMapSetStatusResponse]) error
 	mustEmbedUnimplementedFleetServiceServer()
 }
 
@@ -212,6 +359,24 @@ func (UnimplementedFleetServiceServer) Aggregate(*AggregateRequest, grpc.ServerS
 }
 func (UnimplementedFleetServiceServer) WatchFleet(*WatchFleetRequest, grpc.ServerStreamingServer[WatchFleetResponse]) error {
 	return status.Error(codes.Unimplemented, "method WatchFleet not implemented")
+}
+func (UnimplementedFleetServiceServer) PutMapSet(grpc.ClientStreamingServer[PutMapSetRequest, PutMapSetResponse]) error {
+	return status.Error(codes.Unimplemented, "method PutMapSet not implemented")
+}
+func (UnimplementedFleetServiceServer) PatchMapSet(context.Context, *PatchMapSetRequest) (*PatchMapSetResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PatchMapSet not implemented")
+}
+func (UnimplementedFleetServiceServer) GetMapSet(*GetMapSetRequest, grpc.ServerStreamingServer[GetMapSetResponse]) error {
+	return status.Error(codes.Unimplemented, "method GetMapSet not implemented")
+}
+func (UnimplementedFleetServiceServer) ListMapSets(context.Context, *ListMapSetsRequest) (*ListMapSetsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListMapSets not implemented")
+}
+func (UnimplementedFleetServiceServer) DeleteMapSet(context.Context, *DeleteMapSetRequest) (*DeleteMapSetResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteMapSet not implemented")
+}
+func (UnimplementedFleetServiceServer) WatchMapSetStatus(*WatchMapSetStatusRequest, grpc.ServerStreamingServer[WatchMapSetStatusResponse]) error {
+	return status.Error(codes.Unimplemented, "method WatchMapSetStatus not implemented")
 }
 func (UnimplementedFleetServiceServer) mustEmbedUnimplementedFleetServiceServer() {}
 func (UnimplementedFleetServiceServer) testEmbeddedByValue()                      {}
@@ -296,6 +461,89 @@ func _FleetService_WatchFleet_Handler(srv interface{}, stream grpc.ServerStream)
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type FleetService_WatchFleetServer = grpc.ServerStreamingServer[WatchFleetResponse]
 
+func _FleetService_PutMapSet_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(FleetServiceServer).PutMapSet(&grpc.GenericServerStream[PutMapSetRequest, PutMapSetResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type FleetService_PutMapSetServer = grpc.ClientStreamingServer[PutMapSetRequest, PutMapSetResponse]
+
+func _FleetService_PatchMapSet_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PatchMapSetRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(FleetServiceServer).PatchMapSet(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: FleetService_PatchMapSet_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(FleetServiceServer).PatchMapSet(ctx, req.(*PatchMapSetRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _FleetService_GetMapSet_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(GetMapSetRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(FleetServiceServer).GetMapSet(m, &grpc.GenericServerStream[GetMapSetRequest, GetMapSetResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type FleetService_GetMapSetServer = grpc.ServerStreamingServer[GetMapSetResponse]
+
+func _FleetService_ListMapSets_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListMapSetsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(FleetServiceServer).ListMapSets(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: FleetService_ListMapSets_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(FleetServiceServer).ListMapSets(ctx, req.(*ListMapSetsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _FleetService_DeleteMapSet_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteMapSetRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(FleetServiceServer).DeleteMapSet(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: FleetService_DeleteMapSet_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(FleetServiceServer).DeleteMapSet(ctx, req.(*DeleteMapSetRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _FleetService_WatchMapSetStatus_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchMapSetStatusRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(FleetServiceServer).WatchMapSetStatus(m, &grpc.GenericServerStream[WatchMapSetStatusRequest, WatchMapSetStatusResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type FleetService_WatchMapSetStatusServer = grpc.ServerStreamingServer[WatchMapSetStatusResponse]
+
 // FleetService_ServiceDesc is the grpc.ServiceDesc for FleetService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -306,6 +554,18 @@ var FleetService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListHosts",
 			Handler:    _FleetService_ListHosts_Handler,
+		},
+		{
+			MethodName: "PatchMapSet",
+			Handler:    _FleetService_PatchMapSet_Handler,
+		},
+		{
+			MethodName: "ListMapSets",
+			Handler:    _FleetService_ListMapSets_Handler,
+		},
+		{
+			MethodName: "DeleteMapSet",
+			Handler:    _FleetService_DeleteMapSet_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
@@ -327,6 +587,21 @@ var FleetService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "WatchFleet",
 			Handler:       _FleetService_WatchFleet_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "PutMapSet",
+			Handler:       _FleetService_PutMapSet_Handler,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "GetMapSet",
+			Handler:       _FleetService_GetMapSet_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "WatchMapSetStatus",
+			Handler:       _FleetService_WatchMapSetStatus_Handler,
 			ServerStreams: true,
 		},
 	},

@@ -1067,11 +1067,502 @@ func (x *CallCredit) GetBytes() uint32 {
 	return 0
 }
 
+// From the host.
+type FollowMapSetsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is.
+	//
+	// Types that are valid to be assigned to Frame:
+	//
+	//	*FollowMapSetsRequest_Start
+	//	*FollowMapSetsRequest_Segment
+	//	*FollowMapSetsRequest_Status
+	Frame         isFollowMapSetsRequest_Frame `protobuf_oneof:"frame"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FollowMapSetsRequest) Reset() {
+	*x = FollowMapSetsRequest{}
+	mi := &file_bpfmap_fleet_v1_session_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FollowMapSetsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FollowMapSetsRequest) ProtoMessage() {}
+
+func (x *FollowMapSetsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_bpfmap_fleet_v1_session_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FollowMapSetsRequest.ProtoReflect.Descriptor instead.
+func (*FollowMapSetsRequest) Descriptor() ([]byte, []int) {
+	return file_bpfmap_fleet_v1_session_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *FollowMapSetsRequest) GetFrame() isFollowMapSetsRequest_Frame {
+	if x != nil {
+		return x.Frame
+	}
+	return nil
+}
+
+func (x *FollowMapSetsRequest) GetStart() *FollowMapSetsStart {
+	if x != nil {
+		if x, ok := x.Frame.(*FollowMapSetsRequest_Start); ok {
+			return x.Start
+		}
+	}
+	return nil
+}
+
+func (x *FollowMapSetsRequest) GetSegment() *SegmentRequest {
+	if x != nil {
+		if x, ok := x.Frame.(*FollowMapSetsRequest_Segment); ok {
+			return x.Segment
+		}
+	}
+	return nil
+}
+
+func (x *FollowMapSetsRequest) GetStatus() *MapSetStatus {
+	if x != nil {
+		if x, ok := x.Frame.(*FollowMapSetsRequest_Status); ok {
+			return x.Status
+		}
+	}
+	return nil
+}
+
+type isFollowMapSetsRequest_Frame interface {
+	isFollowMapSetsRequest_Frame()
+}
+
+type FollowMapSetsRequest_Start struct {
+	// The first: whose sets.
+	Start *FollowMapSetsStart `protobuf:"bytes,1,opt,name=start,proto3,oneof"`
+}
+
+type FollowMapSetsRequest_Segment struct {
+	// The host lacks a segment.
+	Segment *SegmentRequest `protobuf:"bytes,2,opt,name=segment,proto3,oneof"`
+}
+
+type FollowMapSetsRequest_Status struct {
+	// How a set is on the host.
+	Status *MapSetStatus `protobuf:"bytes,3,opt,name=status,proto3,oneof"`
+}
+
+func (*FollowMapSetsRequest_Start) isFollowMapSetsRequest_Frame() {}
+
+func (*FollowMapSetsRequest_Segment) isFollowMapSetsRequest_Frame() {}
+
+func (*FollowMapSetsRequest_Status) isFollowMapSetsRequest_Frame() {}
+
+// From the relay.
+type FollowMapSetsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is.
+	//
+	// Types that are valid to be assigned to Frame:
+	//
+	//	*FollowMapSetsResponse_Manifest
+	//	*FollowMapSetsResponse_Removed
+	//	*FollowMapSetsResponse_Synced
+	//	*FollowMapSetsResponse_Segment
+	Frame         isFollowMapSetsResponse_Frame `protobuf_oneof:"frame"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FollowMapSetsResponse) Reset() {
+	*x = FollowMapSetsResponse{}
+	mi := &file_bpfmap_fleet_v1_session_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FollowMapSetsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FollowMapSetsResponse) ProtoMessage() {}
+
+func (x *FollowMapSetsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_bpfmap_fleet_v1_session_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FollowMapSetsResponse.ProtoReflect.Descriptor instead.
+func (*FollowMapSetsResponse) Descriptor() ([]byte, []int) {
+	return file_bpfmap_fleet_v1_session_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *FollowMapSetsResponse) GetFrame() isFollowMapSetsResponse_Frame {
+	if x != nil {
+		return x.Frame
+	}
+	return nil
+}
+
+func (x *FollowMapSetsResponse) GetManifest() *MapSetManifest {
+	if x != nil {
+		if x, ok := x.Frame.(*FollowMapSetsResponse_Manifest); ok {
+			return x.Manifest
+		}
+	}
+	return nil
+}
+
+func (x *FollowMapSetsResponse) GetRemoved() string {
+	if x != nil {
+		if x, ok := x.Frame.(*FollowMapSetsResponse_Removed); ok {
+			return x.Removed
+		}
+	}
+	return ""
+}
+
+func (x *FollowMapSetsResponse) GetSynced() *MapSetsSynced {
+	if x != nil {
+		if x, ok := x.Frame.(*FollowMapSetsResponse_Synced); ok {
+			return x.Synced
+		}
+	}
+	return nil
+}
+
+func (x *FollowMapSetsResponse) GetSegment() *Segment {
+	if x != nil {
+		if x, ok := x.Frame.(*FollowMapSetsResponse_Segment); ok {
+			return x.Segment
+		}
+	}
+	return nil
+}
+
+type isFollowMapSetsResponse_Frame interface {
+	isFollowMapSetsResponse_Frame()
+}
+
+type FollowMapSetsResponse_Manifest struct {
+	// A set that is for the host, as it is now.
+	Manifest *MapSetManifest `protobuf:"bytes,1,opt,name=manifest,proto3,oneof"`
+}
+
+type FollowMapSetsResponse_Removed struct {
+	// Name of a set that is not for the host any more.
+	Removed string `protobuf:"bytes,2,opt,name=removed,proto3,oneof"`
+}
+
+type FollowMapSetsResponse_Synced struct {
+	// All sets have been told: the host has no others.
+	Synced *MapSetsSynced `protobuf:"bytes,3,opt,name=synced,proto3,oneof"`
+}
+
+type FollowMapSetsResponse_Segment struct {
+	// A segment that was asked for.
+	Segment *Segment `protobuf:"bytes,4,opt,name=segment,proto3,oneof"`
+}
+
+func (*FollowMapSetsResponse_Manifest) isFollowMapSetsResponse_Frame() {}
+
+func (*FollowMapSetsResponse_Removed) isFollowMapSetsResponse_Frame() {}
+
+func (*FollowMapSetsResponse_Synced) isFollowMapSetsResponse_Frame() {}
+
+func (*FollowMapSetsResponse_Segment) isFollowMapSetsResponse_Frame() {}
+
+// Whose sets are followed.
+type FollowMapSetsStart struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the host.
+	HostId string `protobuf:"bytes,1,opt,name=host_id,json=hostId,proto3" json:"host_id,omitempty"`
+	// Welcome.session_id of its session.
+	SessionId     string `protobuf:"bytes,2,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FollowMapSetsStart) Reset() {
+	*x = FollowMapSetsStart{}
+	mi := &file_bpfmap_fleet_v1_session_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FollowMapSetsStart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FollowMapSetsStart) ProtoMessage() {}
+
+func (x *FollowMapSetsStart) ProtoReflect() protoreflect.Message {
+	mi := &file_bpfmap_fleet_v1_session_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FollowMapSetsStart.ProtoReflect.Descriptor instead.
+func (*FollowMapSetsStart) Descriptor() ([]byte, []int) {
+	return file_bpfmap_fleet_v1_session_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *FollowMapSetsStart) GetHostId() string {
+	if x != nil {
+		return x.HostId
+	}
+	return ""
+}
+
+func (x *FollowMapSetsStart) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+// A set at a generation.
+type MapSetManifest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// What daemons know of it: its segments by hash, and the rest. JSON of a form of their own.
+	Manifest      []byte `protobuf:"bytes,2,opt,name=manifest,proto3" json:"manifest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MapSetManifest) Reset() {
+	*x = MapSetManifest{}
+	mi := &file_bpfmap_fleet_v1_session_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MapSetManifest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MapSetManifest) ProtoMessage() {}
+
+func (x *MapSetManifest) ProtoReflect() protoreflect.Message {
+	mi := &file_bpfmap_fleet_v1_session_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MapSetManifest.ProtoReflect.Descriptor instead.
+func (*MapSetManifest) Descriptor() ([]byte, []int) {
+	return file_bpfmap_fleet_v1_session_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *MapSetManifest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *MapSetManifest) GetManifest() []byte {
+	if x != nil {
+		return x.Manifest
+	}
+	return nil
+}
+
+// All sets have been told.
+type MapSetsSynced struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MapSetsSynced) Reset() {
+	*x = MapSetsSynced{}
+	mi := &file_bpfmap_fleet_v1_session_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MapSetsSynced) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MapSetsSynced) ProtoMessage() {}
+
+func (x *MapSetsSynced) ProtoReflect() protoreflect.Message {
+	mi := &file_bpfmap_fleet_v1_session_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MapSetsSynced.ProtoReflect.Descriptor instead.
+func (*MapSetsSynced) Descriptor() ([]byte, []int) {
+	return file_bpfmap_fleet_v1_session_proto_rawDescGZIP(), []int{18}
+}
+
+// A segment that a host lacks.
+type SegmentRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the set.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Its SHA-256.
+	Hash          []byte `protobuf:"bytes,2,opt,name=hash,proto3" json:"hash,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SegmentRequest) Reset() {
+	*x = SegmentRequest{}
+	mi := &file_bpfmap_fleet_v1_session_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SegmentRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SegmentRequest) ProtoMessage() {}
+
+func (x *SegmentRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_bpfmap_fleet_v1_session_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SegmentRequest.ProtoReflect.Descriptor instead.
+func (*SegmentRequest) Descriptor() ([]byte, []int) {
+	return file_bpfmap_fleet_v1_session_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *SegmentRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SegmentRequest) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
+// A segment.
+type Segment struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the set.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Its SHA-256.
+	Hash []byte `protobuf:"bytes,2,opt,name=hash,proto3" json:"hash,omitempty"`
+	// Its bytes; absent where nobody has it any more, because the set has changed.
+	Data          []byte `protobuf:"bytes,3,opt,name=data,proto3,oneof" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Segment) Reset() {
+	*x = Segment{}
+	mi := &file_bpfmap_fleet_v1_session_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Segment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Segment) ProtoMessage() {}
+
+func (x *Segment) ProtoReflect() protoreflect.Message {
+	mi := &file_bpfmap_fleet_v1_session_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Segment.ProtoReflect.Descriptor instead.
+func (*Segment) Descriptor() ([]byte, []int) {
+	return file_bpfmap_fleet_v1_session_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Segment) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Segment) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
+func (x *Segment) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 var File_bpfmap_fleet_v1_session_proto protoreflect.FileDescriptor
 
 const file_bpfmap_fleet_v1_session_proto_rawDesc = "" +
 	"\n" +
-	"\x1dbpfmap/fleet/v1/session.proto\x12\x0fbpfmap.fleet.v1\x1a\x1cbpfmap/v1/host_service.proto\x1a\x13bpfmap/v1/map.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa6\x02\n" +
+	"\x1dbpfmap/fleet/v1/session.proto\x12\x0fbpfmap.fleet.v1\x1a\x1dbpfmap/fleet/v1/map_set.proto\x1a\x1cbpfmap/v1/host_service.proto\x1a\x13bpfmap/v1/map.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa6\x02\n" +
 	"\x0eConnectRequest\x122\n" +
 	"\x05hello\x18\x01 \x01(\v2\x1a.bpfmap.fleet.v1.HostHelloH\x00R\x05hello\x12:\n" +
 	"\theartbeat\x18\x02 \x01(\v2\x1a.bpfmap.fleet.v1.HeartbeatH\x00R\theartbeat\x12/\n" +
@@ -1141,9 +1632,38 @@ const file_bpfmap_fleet_v1_session_proto_rawDesc = "" +
 	"\n" +
 	"CallCredit\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\rR\x06callId\x12\x14\n" +
-	"\x05bytes\x18\x02 \x01(\rR\x05bytes2f\n" +
+	"\x05bytes\x18\x02 \x01(\rR\x05bytes\"\xd9\x01\n" +
+	"\x14FollowMapSetsRequest\x12;\n" +
+	"\x05start\x18\x01 \x01(\v2#.bpfmap.fleet.v1.FollowMapSetsStartH\x00R\x05start\x12;\n" +
+	"\asegment\x18\x02 \x01(\v2\x1f.bpfmap.fleet.v1.SegmentRequestH\x00R\asegment\x127\n" +
+	"\x06status\x18\x03 \x01(\v2\x1d.bpfmap.fleet.v1.MapSetStatusH\x00R\x06statusB\x0e\n" +
+	"\x05frame\x12\x05\xbaH\x02\b\x01\"\xeb\x01\n" +
+	"\x15FollowMapSetsResponse\x12=\n" +
+	"\bmanifest\x18\x01 \x01(\v2\x1f.bpfmap.fleet.v1.MapSetManifestH\x00R\bmanifest\x12\x1a\n" +
+	"\aremoved\x18\x02 \x01(\tH\x00R\aremoved\x128\n" +
+	"\x06synced\x18\x03 \x01(\v2\x1e.bpfmap.fleet.v1.MapSetsSyncedH\x00R\x06synced\x124\n" +
+	"\asegment\x18\x04 \x01(\v2\x18.bpfmap.fleet.v1.SegmentH\x00R\asegmentB\a\n" +
+	"\x05frame\"c\n" +
+	"\x12FollowMapSetsStart\x12#\n" +
+	"\ahost_id\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01(\xfd\x01R\x06hostId\x12(\n" +
+	"\n" +
+	"session_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01(@R\tsessionId\"@\n" +
+	"\x0eMapSetManifest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
+	"\bmanifest\x18\x02 \x01(\fR\bmanifest\"\x0f\n" +
+	"\rMapSetsSynced\"L\n" +
+	"\x0eSegmentRequest\x12\x1d\n" +
+	"\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01(?R\x04name\x12\x1b\n" +
+	"\x04hash\x18\x02 \x01(\fB\a\xbaH\x04z\x02h R\x04hash\"S\n" +
+	"\aSegment\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04hash\x18\x02 \x01(\fR\x04hash\x12\x17\n" +
+	"\x04data\x18\x03 \x01(\fH\x00R\x04data\x88\x01\x01B\a\n" +
+	"\x05_data2\xca\x01\n" +
 	"\x12HostSessionService\x12P\n" +
-	"\aConnect\x12\x1f.bpfmap.fleet.v1.ConnectRequest\x1a .bpfmap.fleet.v1.ConnectResponse(\x010\x01B\xc4\x01\n" +
+	"\aConnect\x12\x1f.bpfmap.fleet.v1.ConnectRequest\x1a .bpfmap.fleet.v1.ConnectResponse(\x010\x01\x12b\n" +
+	"\rFollowMapSets\x12%.bpfmap.fleet.v1.FollowMapSetsRequest\x1a&.bpfmap.fleet.v1.FollowMapSetsResponse(\x010\x01B\xc4\x01\n" +
 	"\x13com.bpfmap.fleet.v1B\fSessionProtoP\x01ZAgithub.com/bpfmapd/bpfmapd/clients/go/gen/bpfmap/fleet/v1;fleetv1\xa2\x02\x03BFX\xaa\x02\x0fBpfmap.Fleet.V1\xca\x02\x0fBpfmap\\Fleet\\V1\xe2\x02\x1bBpfmap\\Fleet\\V1\\GPBMetadata\xea\x02\x11Bpfmap::Fleet::V1b\x06proto3"
 
 var (
@@ -1158,7 +1678,7 @@ func file_bpfmap_fleet_v1_session_proto_rawDescGZIP() []byte {
 	return file_bpfmap_fleet_v1_session_proto_rawDescData
 }
 
-var file_bpfmap_fleet_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_bpfmap_fleet_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_bpfmap_fleet_v1_session_proto_goTypes = []any{
 	(*ConnectRequest)(nil),        // 0: bpfmap.fleet.v1.ConnectRequest
 	(*ConnectResponse)(nil),       // 1: bpfmap.fleet.v1.ConnectResponse
@@ -1174,12 +1694,20 @@ var file_bpfmap_fleet_v1_session_proto_goTypes = []any{
 	(*CallHalfClose)(nil),         // 11: bpfmap.fleet.v1.CallHalfClose
 	(*CallCancel)(nil),            // 12: bpfmap.fleet.v1.CallCancel
 	(*CallCredit)(nil),            // 13: bpfmap.fleet.v1.CallCredit
-	nil,                           // 14: bpfmap.fleet.v1.HostRegistration.LabelsEntry
-	(*v1.Host)(nil),               // 15: bpfmap.v1.Host
-	(v1.MapType)(0),               // 16: bpfmap.v1.MapType
-	(*durationpb.Duration)(nil),   // 17: google.protobuf.Duration
-	(*v1.Caller)(nil),             // 18: bpfmap.v1.Caller
-	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
+	(*FollowMapSetsRequest)(nil),  // 14: bpfmap.fleet.v1.FollowMapSetsRequest
+	(*FollowMapSetsResponse)(nil), // 15: bpfmap.fleet.v1.FollowMapSetsResponse
+	(*FollowMapSetsStart)(nil),    // 16: bpfmap.fleet.v1.FollowMapSetsStart
+	(*MapSetManifest)(nil),        // 17: bpfmap.fleet.v1.MapSetManifest
+	(*MapSetsSynced)(nil),         // 18: bpfmap.fleet.v1.MapSetsSynced
+	(*SegmentRequest)(nil),        // 19: bpfmap.fleet.v1.SegmentRequest
+	(*Segment)(nil),               // 20: bpfmap.fleet.v1.Segment
+	nil,                           // 21: bpfmap.fleet.v1.HostRegistration.LabelsEntry
+	(*v1.Host)(nil),               // 22: bpfmap.v1.Host
+	(v1.MapType)(0),               // 23: bpfmap.v1.MapType
+	(*durationpb.Duration)(nil),   // 24: google.protobuf.Duration
+	(*v1.Caller)(nil),             // 25: bpfmap.v1.Caller
+	(*timestamppb.Timestamp)(nil), // 26: google.protobuf.Timestamp
+	(*MapSetStatus)(nil),          // 27: bpfmap.fleet.v1.MapSetStatus
 }
 var file_bpfmap_fleet_v1_session_proto_depIdxs = []int32{
 	2,  // 0: bpfmap.fleet.v1.ConnectRequest.hello:type_name -> bpfmap.fleet.v1.HostHello
@@ -1196,21 +1724,29 @@ var file_bpfmap_fleet_v1_session_proto_depIdxs = []int32{
 	13, // 11: bpfmap.fleet.v1.ConnectResponse.credit:type_name -> bpfmap.fleet.v1.CallCredit
 	6,  // 12: bpfmap.fleet.v1.ConnectResponse.goodbye:type_name -> bpfmap.fleet.v1.Goodbye
 	3,  // 13: bpfmap.fleet.v1.HostHello.registration:type_name -> bpfmap.fleet.v1.HostRegistration
-	14, // 14: bpfmap.fleet.v1.HostRegistration.labels:type_name -> bpfmap.fleet.v1.HostRegistration.LabelsEntry
-	15, // 15: bpfmap.fleet.v1.HostRegistration.host:type_name -> bpfmap.v1.Host
-	16, // 16: bpfmap.fleet.v1.HostRegistration.map_types:type_name -> bpfmap.v1.MapType
-	17, // 17: bpfmap.fleet.v1.Welcome.heartbeat_interval:type_name -> google.protobuf.Duration
+	21, // 14: bpfmap.fleet.v1.HostRegistration.labels:type_name -> bpfmap.fleet.v1.HostRegistration.LabelsEntry
+	22, // 15: bpfmap.fleet.v1.HostRegistration.host:type_name -> bpfmap.v1.Host
+	23, // 16: bpfmap.fleet.v1.HostRegistration.map_types:type_name -> bpfmap.v1.MapType
+	24, // 17: bpfmap.fleet.v1.Welcome.heartbeat_interval:type_name -> google.protobuf.Duration
 	8,  // 18: bpfmap.fleet.v1.CallStart.origin:type_name -> bpfmap.fleet.v1.CallOrigin
-	17, // 19: bpfmap.fleet.v1.CallStart.timeout:type_name -> google.protobuf.Duration
-	18, // 20: bpfmap.fleet.v1.CallOrigin.caller:type_name -> bpfmap.v1.Caller
-	19, // 21: bpfmap.fleet.v1.CallOrigin.expires_at:type_name -> google.protobuf.Timestamp
-	0,  // 22: bpfmap.fleet.v1.HostSessionService.Connect:input_type -> bpfmap.fleet.v1.ConnectRequest
-	1,  // 23: bpfmap.fleet.v1.HostSessionService.Connect:output_type -> bpfmap.fleet.v1.ConnectResponse
-	23, // [23:24] is the sub-list for method output_type
-	22, // [22:23] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	24, // 19: bpfmap.fleet.v1.CallStart.timeout:type_name -> google.protobuf.Duration
+	25, // 20: bpfmap.fleet.v1.CallOrigin.caller:type_name -> bpfmap.v1.Caller
+	26, // 21: bpfmap.fleet.v1.CallOrigin.expires_at:type_name -> google.protobuf.Timestamp
+	16, // 22: bpfmap.fleet.v1.FollowMapSetsRequest.start:type_name -> bpfmap.fleet.v1.FollowMapSetsStart
+	19, // 23: bpfmap.fleet.v1.FollowMapSetsRequest.segment:type_name -> bpfmap.fleet.v1.SegmentRequest
+	27, // 24: bpfmap.fleet.v1.FollowMapSetsRequest.status:type_name -> bpfmap.fleet.v1.MapSetStatus
+	17, // 25: bpfmap.fleet.v1.FollowMapSetsResponse.manifest:type_name -> bpfmap.fleet.v1.MapSetManifest
+	18, // 26: bpfmap.fleet.v1.FollowMapSetsResponse.synced:type_name -> bpfmap.fleet.v1.MapSetsSynced
+	20, // 27: bpfmap.fleet.v1.FollowMapSetsResponse.segment:type_name -> bpfmap.fleet.v1.Segment
+	0,  // 28: bpfmap.fleet.v1.HostSessionService.Connect:input_type -> bpfmap.fleet.v1.ConnectRequest
+	14, // 29: bpfmap.fleet.v1.HostSessionService.FollowMapSets:input_type -> bpfmap.fleet.v1.FollowMapSetsRequest
+	1,  // 30: bpfmap.fleet.v1.HostSessionService.Connect:output_type -> bpfmap.fleet.v1.ConnectResponse
+	15, // 31: bpfmap.fleet.v1.HostSessionService.FollowMapSets:output_type -> bpfmap.fleet.v1.FollowMapSetsResponse
+	30, // [30:32] is the sub-list for method output_type
+	28, // [28:30] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_bpfmap_fleet_v1_session_proto_init() }
@@ -1218,6 +1754,7 @@ func file_bpfmap_fleet_v1_session_proto_init() {
 	if File_bpfmap_fleet_v1_session_proto != nil {
 		return
 	}
+	file_bpfmap_fleet_v1_map_set_proto_init()
 	file_bpfmap_fleet_v1_session_proto_msgTypes[0].OneofWrappers = []any{
 		(*ConnectRequest_Hello)(nil),
 		(*ConnectRequest_Heartbeat)(nil),
@@ -1235,13 +1772,25 @@ func file_bpfmap_fleet_v1_session_proto_init() {
 		(*ConnectResponse_Credit)(nil),
 		(*ConnectResponse_Goodbye)(nil),
 	}
+	file_bpfmap_fleet_v1_session_proto_msgTypes[14].OneofWrappers = []any{
+		(*FollowMapSetsRequest_Start)(nil),
+		(*FollowMapSetsRequest_Segment)(nil),
+		(*FollowMapSetsRequest_Status)(nil),
+	}
+	file_bpfmap_fleet_v1_session_proto_msgTypes[15].OneofWrappers = []any{
+		(*FollowMapSetsResponse_Manifest)(nil),
+		(*FollowMapSetsResponse_Removed)(nil),
+		(*FollowMapSetsResponse_Synced)(nil),
+		(*FollowMapSetsResponse_Segment)(nil),
+	}
+	file_bpfmap_fleet_v1_session_proto_msgTypes[20].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bpfmap_fleet_v1_session_proto_rawDesc), len(file_bpfmap_fleet_v1_session_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

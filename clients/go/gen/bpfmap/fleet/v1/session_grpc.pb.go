@@ -19,7 +19,8 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	HostSessionService_Connect_FullMethodName = "/bpfmap.fleet.v1.HostSessionService/Connect"
+	HostSessionService_Connect_FullMethodName       = "/bpfmap.fleet.v1.HostSessionService/Connect"
+	HostSessionService_FollowMapSets_FullMethodName = "/bpfmap.fleet.v1.HostSessionService/FollowMapSets"
 )
 
 // HostSessionServiceClient is the client API for HostSessionService service.
@@ -44,6 +45,13 @@ type HostSessionServiceClient interface {
 	// SESSION_REPLACED where the host has registered anew; UNAVAILABLE STORE_UNAVAILABLE and
 	// DAEMON_STOPPING: try another relay, or later.
 	Connect(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ConnectRequest, ConnectResponse], error)
+	// The map sets that are for a host, beside its session. The first request must be `start`. The
+	// relay tells the sets, then `synced`, then what changes; the host asks for segments that it
+	// lacks, and tells how its sets are. It ends with the session.
+	//
+	// Errors: as Connect; FAILED_PRECONDITION SESSION_PROTOCOL where the host has no such session
+	// with this relay.
+	FollowMapSets(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[FollowMapSetsRequest, FollowMapSetsResponse], error)
 }
 
 type hostSessionServiceClient struct {
@@ -67,6 +75,19 @@ func (c *hostSessionServiceClient) Connect(ctx context.Context, opts ...grpc.Cal
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type HostSessionService_ConnectClient = grpc.BidiStreamingClient[ConnectRequest, ConnectResponse]
 
+func (c *hostSessionServiceClient) FollowMapSets(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[FollowMapSetsRequest, FollowMapSetsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &HostSessionService_ServiceDesc.Streams[1], HostSessionService_FollowMapSets_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[FollowMapSetsRequest, FollowMapSetsResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type HostSessionService_FollowMapSetsClient = grpc.BidiStreamingClient[FollowMapSetsRequest, FollowMapSetsResponse]
+
 // HostSessionServiceServer is the server API for HostSessionService service.
 // All implementations must embed UnimplementedHostSessionServiceServer
 // for forward compatibility.
@@ -89,6 +110,13 @@ type HostSessionServiceServer interface {
 	// SESSION_REPLACED where the host has registered anew; UNAVAILABLE STORE_UNAVAILABLE and
 	// DAEMON_STOPPING: try another relay, or later.
 	Connect(grpc.BidiStreamingServer[ConnectRequest, ConnectResponse]) error
+	// The map sets that are for a host, beside its session. The first request must be `start`. The
+	// relay tells the sets, then `synced`, then what changes; the host asks for segments that it
+	// lacks, and tells how its sets are. It ends with the session.
+	//
+	// Errors: as Connect; FAILED_PRECONDITION SESSION_PROTOCOL where the host has no such session
+	// with this relay.
+	FollowMapSets(grpc.BidiStreamingServer[FollowMapSetsRequest, FollowMapSetsResponse]) error
 	mustEmbedUnimplementedHostSessionServiceServer()
 }
 
@@ -101,6 +129,9 @@ type UnimplementedHostSessionServiceServer struct{}
 
 func (UnimplementedHostSessionServiceServer) Connect(grpc.BidiStreamingServer[ConnectRequest, ConnectResponse]) error {
 	return status.Error(codes.Unimplemented, "method Connect not implemented")
+}
+func (UnimplementedHostSessionServiceServer) FollowMapSets(grpc.BidiStreamingServer[FollowMapSetsRequest, FollowMapSetsResponse]) error {
+	return status.Error(codes.Unimplemented, "method FollowMapSets not implemented")
 }
 func (UnimplementedHostSessionServiceServer) mustEmbedUnimplementedHostSessionServiceServer() {}
 func (UnimplementedHostSessionServiceServer) testEmbeddedByValue()                            {}
@@ -130,6 +161,13 @@ func _HostSessionService_Connect_Handler(srv interface{}, stream grpc.ServerStre
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type HostSessionService_ConnectServer = grpc.BidiStreamingServer[ConnectRequest, ConnectResponse]
 
+func _HostSessionService_FollowMapSets_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(HostSessionServiceServer).FollowMapSets(&grpc.GenericServerStream[FollowMapSetsRequest, FollowMapSetsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type HostSessionService_FollowMapSetsServer = grpc.BidiStreamingServer[FollowMapSetsRequest, FollowMapSetsResponse]
+
 // HostSessionService_ServiceDesc is the grpc.ServiceDesc for HostSessionService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -141,6 +179,12 @@ var HostSessionService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "Connect",
 			Handler:       _HostSessionService_Connect_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "FollowMapSets",
+			Handler:       _HostSessionService_FollowMapSets_Handler,
 			ServerStreams: true,
 			ClientStreams: true,
 		},

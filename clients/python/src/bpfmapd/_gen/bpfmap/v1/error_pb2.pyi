@@ -182,6 +182,20 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_STORE_UNAVAILABLE: _ErrorReason.ValueType  # 56
     """UNAVAILABLE: the fleet's store does not answer; try again later."""
+    ERROR_REASON_MAP_SET_NOT_FOUND: _ErrorReason.ValueType  # 60
+    """NOT_FOUND: the fleet has no map set of this name, or does not keep that generation of it."""
+    ERROR_REASON_GENERATION_CONFLICT: _ErrorReason.ValueType  # 61
+    """ABORTED: the map set is at another generation than the request expects; metadata
+    "generation" tells which, 0 for none. Read it anew.
+    """
+    ERROR_REASON_MAP_SET_CONTENDED: _ErrorReason.ValueType  # 62
+    """ABORTED: others write to the map set all the time; try again."""
+    ERROR_REASON_MAP_SET_CHANGED: _ErrorReason.ValueType  # 63
+    """ABORTED: the contents that were read have been replaced meanwhile; begin anew."""
+    ERROR_REASON_MAP_SET_UNFIT: _ErrorReason.ValueType  # 64
+    """FAILED_PRECONDITION: a map has other sizes than its set, or no room for it. Only in
+    MapSetStatus.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. Every error of the service is a google.rpc.Status with an
@@ -354,4 +368,18 @@ here, or does not keep to it.
 """
 ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 56
 """UNAVAILABLE: the fleet's store does not answer; try again later."""
+ERROR_REASON_MAP_SET_NOT_FOUND: ErrorReason.ValueType  # 60
+"""NOT_FOUND: the fleet has no map set of this name, or does not keep that generation of it."""
+ERROR_REASON_GENERATION_CONFLICT: ErrorReason.ValueType  # 61
+"""ABORTED: the map set is at another generation than the request expects; metadata
+"generation" tells which, 0 for none. Read it anew.
+"""
+ERROR_REASON_MAP_SET_CONTENDED: ErrorReason.ValueType  # 62
+"""ABORTED: others write to the map set all the time; try again."""
+ERROR_REASON_MAP_SET_CHANGED: ErrorReason.ValueType  # 63
+"""ABORTED: the contents that were read have been replaced meanwhile; begin anew."""
+ERROR_REASON_MAP_SET_UNFIT: ErrorReason.ValueType  # 64
+"""FAILED_PRECONDITION: a map has other sizes than its set, or no room for it. Only in
+MapSetStatus.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

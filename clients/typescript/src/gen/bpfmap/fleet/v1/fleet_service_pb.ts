@@ -8,10 +8,14 @@ import type { AggregateRequestSchema, AggregateResponseSchema } from "./aggregat
 import { file_bpfmap_fleet_v1_aggregate } from "./aggregate_pb.js";
 import type { FleetHost } from "./host_pb.js";
 import { file_bpfmap_fleet_v1_host } from "./host_pb.js";
+import type { DriftAction, MapSet, MapSetSpec, MapSetStatus, Ownership } from "./map_set_pb.js";
+import { file_bpfmap_fleet_v1_map_set } from "./map_set_pb.js";
 import type { HostSelector } from "./selector_pb.js";
 import { file_bpfmap_fleet_v1_selector } from "./selector_pb.js";
 import type { WatchFleetRequestSchema, WatchFleetResponseSchema } from "./watch_pb.js";
 import { file_bpfmap_fleet_v1_watch } from "./watch_pb.js";
+import type { Elements } from "../../v1/element_pb.js";
+import { file_bpfmap_v1_element } from "../../v1/element_pb.js";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
 import type { Any, Duration } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_any, file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
@@ -21,7 +25,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bpfmap/fleet/v1/fleet_service.proto.
  */
 export const file_bpfmap_fleet_v1_fleet_service: GenFile = /*@__PURE__*/
-  fileDesc("CiNicGZtYXAvZmxlZXQvdjEvZmxlZXRfc2VydmljZS5wcm90bxIPYnBmbWFwLmZsZWV0LnYxIn4KEExpc3RIb3N0c1JlcXVlc3QSLwoIc2VsZWN0b3IYASABKAsyHS5icGZtYXAuZmxlZXQudjEuSG9zdFNlbGVjdG9yEhsKCXBhZ2Vfc2l6ZRgCIAEoDUIIukgFKgMYkE4SHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMogAIiVwoRTGlzdEhvc3RzUmVzcG9uc2USKQoFaG9zdHMYASADKAsyGi5icGZtYXAuZmxlZXQudjEuRmxlZXRIb3N0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJEChFXYXRjaEhvc3RzUmVxdWVzdBIvCghzZWxlY3RvchgBIAEoCzIdLmJwZm1hcC5mbGVldC52MS5Ib3N0U2VsZWN0b3IilAEKEldhdGNoSG9zdHNSZXNwb25zZRIqCgRob3N0GAEgASgLMhouYnBmbWFwLmZsZWV0LnYxLkZsZWV0SG9zdEgAEhkKD3JlbW92ZWRfaG9zdF9pZBgCIAEoCUgAEi4KBnN5bmNlZBgDIAEoCzIcLmJwZm1hcC5mbGVldC52MS5Ib3N0c1N5bmNlZEgAQgcKBWV2ZW50IhwKC0hvc3RzU3luY2VkEg0KBWhvc3RzGAEgASgNIsUCCg1GYW5PdXRSZXF1ZXN0EjcKCHNlbGVjdG9yGAEgASgLMh0uYnBmbWFwLmZsZWV0LnYxLkhvc3RTZWxlY3RvckIGukgDyAEBEjMKCHJlcXVlc3RzGAIgAygLMhQuZ29vZ2xlLnByb3RvYnVmLkFueUILukgIkgEFCAEQkE4SHQoLY29uY3VycmVuY3kYAyABKA1CCLpIBSoDGJBOEj8KDGhvc3RfdGltZW91dBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgKMFKgASOgoHdGltZW91dBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgKMFKgASGQoMbWF4X2ZhaWx1cmVzGAYgASgNSACIAQFCDwoNX21heF9mYWlsdXJlcyKwAQoORmFuT3V0UmVzcG9uc2USMQoHbWVzc2FnZRgBIAEoCzIeLmJwZm1hcC5mbGVldC52MS5GYW5PdXRNZXNzYWdlSAASLwoGcmVzdWx0GAIgASgLMh0uYnBmbWFwLmZsZWV0LnYxLkZhbk91dFJlc3VsdEgAEjEKB3N1bW1hcnkYAyABKAsyHi5icGZtYXAuZmxlZXQudjEuRmFuT3V0U3VtbWFyeUgAQgcKBWV2ZW50IkgKDUZhbk91dE1lc3NhZ2USDwoHaG9zdF9pZBgBIAEoCRImCghyZXNwb25zZRgCIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkiwQIKDEZhbk91dFJlc3VsdBIPCgdob3N0X2lkGAEgASgJEjYKB291dGNvbWUYAiABKA4yJS5icGZtYXAuZmxlZXQudjEuRmFuT3V0UmVzdWx0Lk91dGNvbWUSJgoIcmVzcG9uc2UYAyABKAsyFC5nb29nbGUucHJvdG9idWYuQW55Eg0KBWVycm9yGAQgASgMEhIKCm1heWJlX2RvbmUYBSABKAgSJwoEdG9vaxgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJ0CgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABIOCgpPVVRDT01FX09LEAESEgoOT1VUQ09NRV9GQUlMRUQQAhIXChNPVVRDT01FX1VOUkVBQ0hBQkxFEAMSEwoPT1VUQ09NRV9TS0lQUEVEEAQiYgoNRmFuT3V0U3VtbWFyeRIPCgdtYXRjaGVkGAEgASgNEgoKAm9rGAIgASgNEg4KBmZhaWxlZBgDIAEoDRITCgt1bnJlYWNoYWJsZRgEIAEoDRIPCgdza2lwcGVkGAUgASgNMrcDCgxGbGVldFNlcnZpY2USUgoJTGlzdEhvc3RzEiEuYnBmbWFwLmZsZWV0LnYxLkxpc3RIb3N0c1JlcXVlc3QaIi5icGZtYXAuZmxlZXQudjEuTGlzdEhvc3RzUmVzcG9uc2USVwoKV2F0Y2hIb3N0cxIiLmJwZm1hcC5mbGVldC52MS5XYXRjaEhvc3RzUmVxdWVzdBojLmJwZm1hcC5mbGVldC52MS5XYXRjaEhvc3RzUmVzcG9uc2UwARJLCgZGYW5PdXQSHi5icGZtYXAuZmxlZXQudjEuRmFuT3V0UmVxdWVzdBofLmJwZm1hcC5mbGVldC52MS5GYW5PdXRSZXNwb25zZTABElQKCUFnZ3JlZ2F0ZRIhLmJwZm1hcC5mbGVldC52MS5BZ2dyZWdhdGVSZXF1ZXN0GiIuYnBmbWFwLmZsZWV0LnYxLkFnZ3JlZ2F0ZVJlc3BvbnNlMAESVwoKV2F0Y2hGbGVldBIiLmJwZm1hcC5mbGVldC52MS5XYXRjaEZsZWV0UmVxdWVzdBojLmJwZm1hcC5mbGVldC52MS5XYXRjaEZsZWV0UmVzcG9uc2UwAWIGcHJvdG8z", [file_bpfmap_fleet_v1_aggregate, file_bpfmap_fleet_v1_host, file_bpfmap_fleet_v1_selector, file_bpfmap_fleet_v1_watch, file_buf_validate_validate, file_google_protobuf_any, file_google_protobuf_duration]);
+  fileDesc("CiNicGZtYXAvZmxlZXQvdjEvZmxlZXRfc2VydmljZS5wcm90bxIPYnBmbWFwLmZsZWV0LnYxIn4KEExpc3RIb3N0c1JlcXVlc3QSLwoIc2VsZWN0b3IYASABKAsyHS5icGZtYXAuZmxlZXQudjEuSG9zdFNlbGVjdG9yEhsKCXBhZ2Vfc2l6ZRgCIAEoDUIIukgFKgMYkE4SHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMogAIiVwoRTGlzdEhvc3RzUmVzcG9uc2USKQoFaG9zdHMYASADKAsyGi5icGZtYXAuZmxlZXQudjEuRmxlZXRIb3N0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJEChFXYXRjaEhvc3RzUmVxdWVzdBIvCghzZWxlY3RvchgBIAEoCzIdLmJwZm1hcC5mbGVldC52MS5Ib3N0U2VsZWN0b3IilAEKEldhdGNoSG9zdHNSZXNwb25zZRIqCgRob3N0GAEgASgLMhouYnBmbWFwLmZsZWV0LnYxLkZsZWV0SG9zdEgAEhkKD3JlbW92ZWRfaG9zdF9pZBgCIAEoCUgAEi4KBnN5bmNlZBgDIAEoCzIcLmJwZm1hcC5mbGVldC52MS5Ib3N0c1N5bmNlZEgAQgcKBWV2ZW50IhwKC0hvc3RzU3luY2VkEg0KBWhvc3RzGAEgASgNIsUCCg1GYW5PdXRSZXF1ZXN0EjcKCHNlbGVjdG9yGAEgASgLMh0uYnBmbWFwLmZsZWV0LnYxLkhvc3RTZWxlY3RvckIGukgDyAEBEjMKCHJlcXVlc3RzGAIgAygLMhQuZ29vZ2xlLnByb3RvYnVmLkFueUILukgIkgEFCAEQkE4SHQoLY29uY3VycmVuY3kYAyABKA1CCLpIBSoDGJBOEj8KDGhvc3RfdGltZW91dBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgKMFKgASOgoHdGltZW91dBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgKMFKgASGQoMbWF4X2ZhaWx1cmVzGAYgASgNSACIAQFCDwoNX21heF9mYWlsdXJlcyKwAQoORmFuT3V0UmVzcG9uc2USMQoHbWVzc2FnZRgBIAEoCzIeLmJwZm1hcC5mbGVldC52MS5GYW5PdXRNZXNzYWdlSAASLwoGcmVzdWx0GAIgASgLMh0uYnBmbWFwLmZsZWV0LnYxLkZhbk91dFJlc3VsdEgAEjEKB3N1bW1hcnkYAyABKAsyHi5icGZtYXAuZmxlZXQudjEuRmFuT3V0U3VtbWFyeUgAQgcKBWV2ZW50IkgKDUZhbk91dE1lc3NhZ2USDwoHaG9zdF9pZBgBIAEoCRImCghyZXNwb25zZRgCIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkiwQIKDEZhbk91dFJlc3VsdBIPCgdob3N0X2lkGAEgASgJEjYKB291dGNvbWUYAiABKA4yJS5icGZtYXAuZmxlZXQudjEuRmFuT3V0UmVzdWx0Lk91dGNvbWUSJgoIcmVzcG9uc2UYAyABKAsyFC5nb29nbGUucHJvdG9idWYuQW55Eg0KBWVycm9yGAQgASgMEhIKCm1heWJlX2RvbmUYBSABKAgSJwoEdG9vaxgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJ0CgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABIOCgpPVVRDT01FX09LEAESEgoOT1VUQ09NRV9GQUlMRUQQAhIXChNPVVRDT01FX1VOUkVBQ0hBQkxFEAMSEwoPT1VUQ09NRV9TS0lQUEVEEAQiYgoNRmFuT3V0U3VtbWFyeRIPCgdtYXRjaGVkGAEgASgNEgoKAm9rGAIgASgNEg4KBmZhaWxlZBgDIAEoDRITCgt1bnJlYWNoYWJsZRgEIAEoDRIPCgdza2lwcGVkGAUgASgNInwKEFB1dE1hcFNldFJlcXVlc3QSMAoFc3RhcnQYASABKAsyHy5icGZtYXAuZmxlZXQudjEuUHV0TWFwU2V0U3RhcnRIABInCghlbGVtZW50cxgCIAEoCzITLmJwZm1hcC52MS5FbGVtZW50c0gAQg0KBGtpbmQSBbpIAggBIrUBCg5QdXRNYXBTZXRTdGFydBI2CgRuYW1lGAEgASgJQii6SCVyIzIhXltBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCw2Mn0kEjEKBHNwZWMYAiABKAsyGy5icGZtYXAuZmxlZXQudjEuTWFwU2V0U3BlY0IGukgDyAEBEiAKE2V4cGVjdGVkX2dlbmVyYXRpb24YAyABKARIAIgBAUIWChRfZXhwZWN0ZWRfZ2VuZXJhdGlvbiJVChFQdXRNYXBTZXRSZXNwb25zZRIoCgdtYXBfc2V0GAEgASgLMhcuYnBmbWFwLmZsZWV0LnYxLk1hcFNldBIWCg5uZXdfZ2VuZXJhdGlvbhgCIAEoCCL3AgoSUGF0Y2hNYXBTZXRSZXF1ZXN0EjYKBG5hbWUYASABKAlCKLpIJXIjMiFeW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDYyfSQSIAoTZXhwZWN0ZWRfZ2VuZXJhdGlvbhgCIAEoBEgAiAEBEiEKBHB1dHMYAyABKAsyEy5icGZtYXAudjEuRWxlbWVudHMSFAoMcmVtb3ZlZF9rZXlzGAQgASgMEhUKDXJlbW92ZWRfY291bnQYBSABKA0SLwoIc2VsZWN0b3IYBiABKAsyHS5icGZtYXAuZmxlZXQudjEuSG9zdFNlbGVjdG9yEjcKCW93bmVyc2hpcBgHIAEoDjIaLmJwZm1hcC5mbGVldC52MS5Pd25lcnNoaXBCCLpIBYIBAhABEjUKBWRyaWZ0GAggASgOMhwuYnBmbWFwLmZsZWV0LnYxLkRyaWZ0QWN0aW9uQgi6SAWCAQIQAUIWChRfZXhwZWN0ZWRfZ2VuZXJhdGlvbiKbAQoTUGF0Y2hNYXBTZXRSZXNwb25zZRIoCgdtYXBfc2V0GAEgASgLMhcuYnBmbWFwLmZsZWV0LnYxLk1hcFNldBIWCg5uZXdfZ2VuZXJhdGlvbhgCIAEoCBINCgVhZGRlZBgDIAEoBBIPCgdjaGFuZ2VkGAQgASgEEg8KB3JlbW92ZWQYBSABKAQSEQoJdW5jaGFuZ2VkGAYgASgEIngKEEdldE1hcFNldFJlcXVlc3QSNgoEbmFtZRgBIAEoCUIoukglciMyIV5bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsNjJ9JBISCgpnZW5lcmF0aW9uGAIgASgEEhgKEHdpdGhvdXRfZWxlbWVudHMYAyABKAgimwEKEUdldE1hcFNldFJlc3BvbnNlEioKB21hcF9zZXQYASABKAsyFy5icGZtYXAuZmxlZXQudjEuTWFwU2V0SAASJwoIZWxlbWVudHMYAiABKAsyEy5icGZtYXAudjEuRWxlbWVudHNIABIpCgNlbmQYAyABKAsyGi5icGZtYXAuZmxlZXQudjEuTWFwU2V0RW5kSABCBgoEa2luZCIiCglNYXBTZXRFbmQSFQoNZWxlbWVudF9jb3VudBgBIAEoBCJPChJMaXN0TWFwU2V0c1JlcXVlc3QSGwoJcGFnZV9zaXplGAEgASgNQgi6SAUqAxjoBxIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAyiAAiJZChNMaXN0TWFwU2V0c1Jlc3BvbnNlEikKCG1hcF9zZXRzGAEgAygLMhcuYnBmbWFwLmZsZWV0LnYxLk1hcFNldBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkihwEKE0RlbGV0ZU1hcFNldFJlcXVlc3QSNgoEbmFtZRgBIAEoCUIoukglciMyIV5bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsNjJ9JBIgChNleHBlY3RlZF9nZW5lcmF0aW9uGAIgASgESACIAQFCFgoUX2V4cGVjdGVkX2dlbmVyYXRpb24iQAoURGVsZXRlTWFwU2V0UmVzcG9uc2USKAoHbWFwX3NldBgBIAEoCzIXLmJwZm1hcC5mbGVldC52MS5NYXBTZXQiUgoYV2F0Y2hNYXBTZXRTdGF0dXNSZXF1ZXN0EjYKBG5hbWUYASABKAlCKLpIJXIjMiFeW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDYyfSQioQEKGVdhdGNoTWFwU2V0U3RhdHVzUmVzcG9uc2USLwoGc3RhdHVzGAEgASgLMh0uYnBmbWFwLmZsZWV0LnYxLk1hcFNldFN0YXR1c0gAEhkKD3JlbW92ZWRfaG9zdF9pZBgCIAEoCUgAEi8KBnRvdGFscxgDIAEoCzIdLmJwZm1hcC5mbGVldC52MS5NYXBTZXRUb3RhbHNIAEIHCgVldmVudCJ4CgxNYXBTZXRUb3RhbHMSEgoKZ2VuZXJhdGlvbhgBIAEoBBINCgVob3N0cxgCIAEoDRIPCgdhcHBsaWVkGAMgASgNEg4KBmZhaWxlZBgEIAEoDRIPCgdkcmlmdGVkGAUgASgNEhMKC3VucmVhY2hhYmxlGAYgASgNMuIHCgxGbGVldFNlcnZpY2USUgoJTGlzdEhvc3RzEiEuYnBmbWFwLmZsZWV0LnYxLkxpc3RIb3N0c1JlcXVlc3QaIi5icGZtYXAuZmxlZXQudjEuTGlzdEhvc3RzUmVzcG9uc2USVwoKV2F0Y2hIb3N0cxIiLmJwZm1hcC5mbGVldC52MS5XYXRjaEhvc3RzUmVxdWVzdBojLmJwZm1hcC5mbGVldC52MS5XYXRjaEhvc3RzUmVzcG9uc2UwARJLCgZGYW5PdXQSHi5icGZtYXAuZmxlZXQudjEuRmFuT3V0UmVxdWVzdBofLmJwZm1hcC5mbGVldC52MS5GYW5PdXRSZXNwb25zZTABElQKCUFnZ3JlZ2F0ZRIhLmJwZm1hcC5mbGVldC52MS5BZ2dyZWdhdGVSZXF1ZXN0GiIuYnBmbWFwLmZsZWV0LnYxLkFnZ3JlZ2F0ZVJlc3BvbnNlMAESVwoKV2F0Y2hGbGVldBIiLmJwZm1hcC5mbGVldC52MS5XYXRjaEZsZWV0UmVxdWVzdBojLmJwZm1hcC5mbGVldC52MS5XYXRjaEZsZWV0UmVzcG9uc2UwARJUCglQdXRNYXBTZXQSIS5icGZtYXAuZmxlZXQudjEuUHV0TWFwU2V0UmVxdWVzdBoiLmJwZm1hcC5mbGVldC52MS5QdXRNYXBTZXRSZXNwb25zZSgBElgKC1BhdGNoTWFwU2V0EiMuYnBmbWFwLmZsZWV0LnYxLlBhdGNoTWFwU2V0UmVxdWVzdBokLmJwZm1hcC5mbGVldC52MS5QYXRjaE1hcFNldFJlc3BvbnNlElQKCUdldE1hcFNldBIhLmJwZm1hcC5mbGVldC52MS5HZXRNYXBTZXRSZXF1ZXN0GiIuYnBmbWFwLmZsZWV0LnYxLkdldE1hcFNldFJlc3BvbnNlMAESWAoLTGlzdE1hcFNldHMSIy5icGZtYXAuZmxlZXQudjEuTGlzdE1hcFNldHNSZXF1ZXN0GiQuYnBmbWFwLmZsZWV0LnYxLkxpc3RNYXBTZXRzUmVzcG9uc2USWwoMRGVsZXRlTWFwU2V0EiQuYnBmbWFwLmZsZWV0LnYxLkRlbGV0ZU1hcFNldFJlcXVlc3QaJS5icGZtYXAuZmxlZXQudjEuRGVsZXRlTWFwU2V0UmVzcG9uc2USbAoRV2F0Y2hNYXBTZXRTdGF0dXMSKS5icGZtYXAuZmxlZXQudjEuV2F0Y2hNYXBTZXRTdGF0dXNSZXF1ZXN0GiouYnBmbWFwLmZsZWV0LnYxLldhdGNoTWFwU2V0U3RhdHVzUmVzcG9uc2UwAWIGcHJvdG8z", [file_bpfmap_fleet_v1_aggregate, file_bpfmap_fleet_v1_host, file_bpfmap_fleet_v1_map_set, file_bpfmap_fleet_v1_selector, file_bpfmap_fleet_v1_watch, file_bpfmap_v1_element, file_buf_validate_validate, file_google_protobuf_any, file_google_protobuf_duration]);
 
 /**
  * Request of FleetService.ListHosts.
@@ -462,6 +466,562 @@ export const FanOutSummarySchema: GenMessage<FanOutSummary> = /*@__PURE__*/
   messageDesc(file_bpfmap_fleet_v1_fleet_service, 9);
 
 /**
+ * Request of FleetService.PutMapSet.
+ *
+ * @generated from message bpfmap.fleet.v1.PutMapSetRequest
+ */
+export type PutMapSetRequest = Message<"bpfmap.fleet.v1.PutMapSetRequest"> & {
+  /**
+   * What it is.
+   *
+   * @generated from oneof bpfmap.fleet.v1.PutMapSetRequest.kind
+   */
+  kind: {
+    /**
+     * The first.
+     *
+     * @generated from field: bpfmap.fleet.v1.PutMapSetStart start = 1;
+     */
+    value: PutMapSetStart;
+    case: "start";
+  } | {
+    /**
+     * Elements: bytes only. Values are MapSetSpec.value_size bytes, also of per-CPU maps.
+     *
+     * @generated from field: bpfmap.v1.Elements elements = 2;
+     */
+    value: Elements;
+    case: "elements";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message bpfmap.fleet.v1.PutMapSetRequest.
+ * Use `create(PutMapSetRequestSchema)` to create a new message.
+ */
+export const PutMapSetRequestSchema: GenMessage<PutMapSetRequest> = /*@__PURE__*/
+  messageDesc(file_bpfmap_fleet_v1_fleet_service, 10);
+
+/**
+ * Start of a put.
+ *
+ * @generated from message bpfmap.fleet.v1.PutMapSetStart
+ */
+export type PutMapSetStart = Message<"bpfmap.fleet.v1.PutMapSetStart"> & {
+  /**
+   * Name of the set: 1 to 63 letters, digits, ".", "_" and "-", the first a letter or digit.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * What it is for, and how.
+   *
+   * @generated from field: bpfmap.fleet.v1.MapSetSpec spec = 2;
+   */
+  spec?: MapSetSpec | undefined;
+
+  /**
+   * The generation that the set must be at, 0 for none. Absent: it is written over whatever is
+   * there.
+   *
+   * @generated from field: optional uint64 expected_generation = 3;
+   */
+  expectedGeneration?: bigint | undefined;
+};
+
+/**
+ * Describes the message bpfmap.fleet.v1.PutMapSetStart.
+ * Use `create(PutMapSetStartSchema)` to create a new message.
+ */
+export const PutMapSetStartSchema: GenMessage<PutMapSetStart> = /*@__PURE__*/
+  messageDesc(file_bpfmap_fleet_v1_fleet_service, 11);
+
+/**
+ * Answer of FleetService.PutMapSet.
+ *
+ * @generated from message bpfmap.fleet.v1.PutMapSetResponse
+ */
+export type PutMapSetResponse = Message<"bpfmap.fleet.v1.PutMapSetResponse"> & {
+  /**
+   * The set as it is now.
+   *
+   * @generated from field: bpfmap.fleet.v1.MapSet map_set = 1;
+   */
+  mapSet?: MapSet | undefined;
+
+  /**
+   * Whether it has a new generation: false where it was like that already.
+   *
+   * @generated from field: bool new_generation = 2;
+   */
+  newGeneration: boolean;
+};
+
+/**
+ * Describes the message bpfmap.fleet.v1.PutMapSetResponse.
+ * Use `create(PutMapSetResponseSchema)` to create a new message.
+ */
+export const PutMapSetResponseSchema: GenMessage<PutMapSetResponse> = /*@__PURE__*/
+  messageDesc(file_bpfmap_fleet_v1_fleet_service, 12);
+
+/**
+ * Request of FleetService.PatchMapSet.
+ *
+ * @generated from message bpfmap.fleet.v1.PatchMapSetRequest
+ */
+export type PatchMapSetRequest = Message<"bpfmap.fleet.v1.PatchMapSetRequest"> & {
+  /**
+   * Name of the set.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The generation that the set must be at. Absent: the patch is made to whatever is there.
+   *
+   * @generated from field: optional uint64 expected_generation = 2;
+   */
+  expectedGeneration?: bigint | undefined;
+
+  /**
+   * Elements to add or change, bytes only; each key once.
+   *
+   * @generated from field: bpfmap.v1.Elements puts = 3;
+   */
+  puts?: Elements | undefined;
+
+  /**
+   * Keys to remove, back to back, none of them among the puts. Those that are not there do not
+   * matter.
+   *
+   * @generated from field: bytes removed_keys = 4;
+   */
+  removedKeys: Uint8Array;
+
+  /**
+   * How many keys those are.
+   *
+   * @generated from field: uint32 removed_count = 5;
+   */
+  removedCount: number;
+
+  /**
+   * Other hosts to be for; absent to leave them.
+   *
+   * @generated from field: bpfmap.fleet.v1.HostSelector selector = 6;
+   */
+  selector?: HostSelector | undefined;
+
+  /**
+   * Another ownership; UNSPECIFIED to leave it.
+   *
+   * @generated from field: bpfmap.fleet.v1.Ownership ownership = 7;
+   */
+  ownership: Ownership;
+
+  /**
+   * Another action on drift; UNSPECIFIED to leave it.
+   *
+   * @generated from field: bpfmap.fleet.v1.DriftAction drift = 8;
+   */
+  drift: DriftAction;
+};
+
+/**
+ * Describes the message bpfmap.fleet.v1.PatchMapSetRequest.
+ * Use `create(PatchMapSetRequestSchema)` to create a new message.
+ */
+export const PatchMapSetRequestSchema: GenMessage<PatchMapSetRequest> = /*@__PURE__*/
+  messageDesc(file_bpfmap_fleet_v1_fleet_service, 13);
+
+/**
+ * Answer of FleetService.PatchMapSet.
+ *
+ * @generated from message bpfmap.fleet.v1.PatchMapSetResponse
+ */
+export type PatchMapSetResponse = Message<"bpfmap.fleet.v1.PatchMapSetResponse"> & {
+  /**
+   * The set as it is now.
+   *
+   * @generated from field: bpfmap.fleet.v1.MapSet map_set = 1;
+   */
+  mapSet?: MapSet | undefined;
+
+  /**
+   * Whether it has a new generation: false where nothing was to be changed.
+   *
+   * @generated from field: bool new_generation = 2;
+   */
+  newGeneration: boolean;
+
+  /**
+   * Elements that were not there before.
+   *
+   * @generated from field: uint64 added = 3;
+   */
+  added: bigint;
+
+  /**
+   * Elements that had another value.
+   *
+   * @generated from field: uint64 changed = 4;
+   */
+  changed: bigint;
+
+  /**
+   * Elements that were removed.
+   *
+   * @generated from field: uint64 removed = 5;
+   */
+  removed: bigint;
+
+  /**
+   * Elements that were there with the same value, and keys to remove that were not there.
+   *
+   * @generated from field: uint64 unchanged = 6;
+   */
+  unchanged: bigint;
+};
+
+/**
+ * Describes the message bpfmap.fleet.v1.PatchMapSetResponse.
+ * Use `create(PatchMapSetResponseSchema)` to create a new message.
+ */
+export const PatchMapSetResponseSchema: GenMessage<PatchMapSetResponse> = /*@__PURE__*/
+  messageDesc(file_bpfmap_fleet_v1_fleet_service, 14);
+
+/**
+ * Request of FleetService.GetMapSet.
+ *
+ * @generated from message bpfmap.fleet.v1.GetMapSetRequest
+ */
+export type GetMapSetRequest = Message<"bpfmap.fleet.v1.GetMapSetRequest"> & {
+  /**
+   * Name of the set.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * An earlier generation; 0 for the present one. The last eight before it are kept.
+   *
+   * @generated from field: uint64 generation = 2;
+   */
+  generation: bigint;
+
+  /**
+   * Tell the set, and not its elements.
+   *
+   * @generated from field: bool without_elements = 3;
+   */
+  withoutElements: boolean;
+};
+
+/**
+ * Describes the message bpfmap.fleet.v1.GetMapSetRequest.
+ * Use `create(GetMapSetRequestSchema)` to create a new message.
+ */
+export const GetMapSetRequestSchema: GenMessage<GetMapSetRequest> = /*@__PURE__*/
+  messageDesc(file_bpfmap_fleet_v1_fleet_service, 15);
+
+/**
+ * What FleetService.GetMapSet tells.
+ *
+ * @generated from message bpfmap.fleet.v1.GetMapSetResponse
+ */
+export type GetMapSetResponse = Message<"bpfmap.fleet.v1.GetMapSetResponse"> & {
+  /**
+   * What it is.
+   *
+   * @generated from oneof bpfmap.fleet.v1.GetMapSetResponse.kind
+   */
+  kind: {
+    /**
+     * The first: the set.
+     *
+     * @generated from field: bpfmap.fleet.v1.MapSet map_set = 1;
+     */
+    value: MapSet;
+    case: "mapSet";
+  } | {
+    /**
+     * Elements, in the order of their keys.
+     *
+     * @generated from field: bpfmap.v1.Elements elements = 2;
+     */
+    value: Elements;
+    case: "elements";
+  } | {
+    /**
+     * The last: all elements have been sent.
+     *
+     * @generated from field: bpfmap.fleet.v1.MapSetEnd end = 3;
+     */
+    value: MapSetEnd;
+    case: "end";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message bpfmap.fleet.v1.GetMapSetResponse.
+ * Use `create(GetMapSetResponseSchema)` to create a new message.
+ */
+export const GetMapSetResponseSchema: GenMessage<GetMapSetResponse> = /*@__PURE__*/
+  messageDesc(file_bpfmap_fleet_v1_fleet_service, 16);
+
+/**
+ * All elements have been sent.
+ *
+ * @generated from message bpfmap.fleet.v1.MapSetEnd
+ */
+export type MapSetEnd = Message<"bpfmap.fleet.v1.MapSetEnd"> & {
+  /**
+   * How many.
+   *
+   * @generated from field: uint64 element_count = 1;
+   */
+  elementCount: bigint;
+};
+
+/**
+ * Describes the message bpfmap.fleet.v1.MapSetEnd.
+ * Use `create(MapSetEndSchema)` to create a new message.
+ */
+export const MapSetEndSchema: GenMessage<MapSetEnd> = /*@__PURE__*/
+  messageDesc(file_bpfmap_fleet_v1_fleet_service, 17);
+
+/**
+ * Request of FleetService.ListMapSets.
+ *
+ * @generated from message bpfmap.fleet.v1.ListMapSetsRequest
+ */
+export type ListMapSetsRequest = Message<"bpfmap.fleet.v1.ListMapSetsRequest"> & {
+  /**
+   * Sets in one answer at most; 0 for 100.
+   *
+   * @generated from field: uint32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * ListMapSetsResponse.next_page_token of the page before; empty for the first.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message bpfmap.fleet.v1.ListMapSetsRequest.
+ * Use `create(ListMapSetsRequestSchema)` to create a new message.
+ */
+export const ListMapSetsRequestSchema: GenMessage<ListMapSetsRequest> = /*@__PURE__*/
+  messageDesc(file_bpfmap_fleet_v1_fleet_service, 18);
+
+/**
+ * Answer of FleetService.ListMapSets.
+ *
+ * @generated from message bpfmap.fleet.v1.ListMapSetsResponse
+ */
+export type ListMapSetsResponse = Message<"bpfmap.fleet.v1.ListMapSetsResponse"> & {
+  /**
+   * The sets, by ascending name.
+   *
+   * @generated from field: repeated bpfmap.fleet.v1.MapSet map_sets = 1;
+   */
+  mapSets: MapSet[];
+
+  /**
+   * For the next page; empty where this is the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message bpfmap.fleet.v1.ListMapSetsResponse.
+ * Use `create(ListMapSetsResponseSchema)` to create a new message.
+ */
+export const ListMapSetsResponseSchema: GenMessage<ListMapSetsResponse> = /*@__PURE__*/
+  messageDesc(file_bpfmap_fleet_v1_fleet_service, 19);
+
+/**
+ * Request of FleetService.DeleteMapSet.
+ *
+ * @generated from message bpfmap.fleet.v1.DeleteMapSetRequest
+ */
+export type DeleteMapSetRequest = Message<"bpfmap.fleet.v1.DeleteMapSetRequest"> & {
+  /**
+   * Name of the set.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The generation that the set must be at. Absent for any.
+   *
+   * @generated from field: optional uint64 expected_generation = 2;
+   */
+  expectedGeneration?: bigint | undefined;
+};
+
+/**
+ * Describes the message bpfmap.fleet.v1.DeleteMapSetRequest.
+ * Use `create(DeleteMapSetRequestSchema)` to create a new message.
+ */
+export const DeleteMapSetRequestSchema: GenMessage<DeleteMapSetRequest> = /*@__PURE__*/
+  messageDesc(file_bpfmap_fleet_v1_fleet_service, 20);
+
+/**
+ * Answer of FleetService.DeleteMapSet.
+ *
+ * @generated from message bpfmap.fleet.v1.DeleteMapSetResponse
+ */
+export type DeleteMapSetResponse = Message<"bpfmap.fleet.v1.DeleteMapSetResponse"> & {
+  /**
+   * The set as it was.
+   *
+   * @generated from field: bpfmap.fleet.v1.MapSet map_set = 1;
+   */
+  mapSet?: MapSet | undefined;
+};
+
+/**
+ * Describes the message bpfmap.fleet.v1.DeleteMapSetResponse.
+ * Use `create(DeleteMapSetResponseSchema)` to create a new message.
+ */
+export const DeleteMapSetResponseSchema: GenMessage<DeleteMapSetResponse> = /*@__PURE__*/
+  messageDesc(file_bpfmap_fleet_v1_fleet_service, 21);
+
+/**
+ * Request of FleetService.WatchMapSetStatus.
+ *
+ * @generated from message bpfmap.fleet.v1.WatchMapSetStatusRequest
+ */
+export type WatchMapSetStatusRequest = Message<"bpfmap.fleet.v1.WatchMapSetStatusRequest"> & {
+  /**
+   * Name of the set.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message bpfmap.fleet.v1.WatchMapSetStatusRequest.
+ * Use `create(WatchMapSetStatusRequestSchema)` to create a new message.
+ */
+export const WatchMapSetStatusRequestSchema: GenMessage<WatchMapSetStatusRequest> = /*@__PURE__*/
+  messageDesc(file_bpfmap_fleet_v1_fleet_service, 22);
+
+/**
+ * What FleetService.WatchMapSetStatus tells.
+ *
+ * @generated from message bpfmap.fleet.v1.WatchMapSetStatusResponse
+ */
+export type WatchMapSetStatusResponse = Message<"bpfmap.fleet.v1.WatchMapSetStatusResponse"> & {
+  /**
+   * What has happened.
+   *
+   * @generated from oneof bpfmap.fleet.v1.WatchMapSetStatusResponse.event
+   */
+  event: {
+    /**
+     * How the set is on a host that it is for: new, or changed.
+     *
+     * @generated from field: bpfmap.fleet.v1.MapSetStatus status = 1;
+     */
+    value: MapSetStatus;
+    case: "status";
+  } | {
+    /**
+     * Id of a host that the set is not for any more.
+     *
+     * @generated from field: string removed_host_id = 2;
+     */
+    value: string;
+    case: "removedHostId";
+  } | {
+    /**
+     * All changes so far have been told: where the fleet is.
+     *
+     * @generated from field: bpfmap.fleet.v1.MapSetTotals totals = 3;
+     */
+    value: MapSetTotals;
+    case: "totals";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message bpfmap.fleet.v1.WatchMapSetStatusResponse.
+ * Use `create(WatchMapSetStatusResponseSchema)` to create a new message.
+ */
+export const WatchMapSetStatusResponseSchema: GenMessage<WatchMapSetStatusResponse> = /*@__PURE__*/
+  messageDesc(file_bpfmap_fleet_v1_fleet_service, 23);
+
+/**
+ * How a set is in the fleet. A host can be counted in several of these.
+ *
+ * @generated from message bpfmap.fleet.v1.MapSetTotals
+ */
+export type MapSetTotals = Message<"bpfmap.fleet.v1.MapSetTotals"> & {
+  /**
+   * The set's generation.
+   *
+   * @generated from field: uint64 generation = 1;
+   */
+  generation: bigint;
+
+  /**
+   * Hosts that the set is for.
+   *
+   * @generated from field: uint32 hosts = 2;
+   */
+  hosts: number;
+
+  /**
+   * Of these, hosts that have applied the generation.
+   *
+   * @generated from field: uint32 applied = 3;
+   */
+  applied: number;
+
+  /**
+   * Hosts whose last step failed.
+   *
+   * @generated from field: uint32 failed = 4;
+   */
+  failed: number;
+
+  /**
+   * Hosts whose map differs from what was applied.
+   *
+   * @generated from field: uint32 drifted = 5;
+   */
+  drifted: number;
+
+  /**
+   * Hosts that have no session.
+   *
+   * @generated from field: uint32 unreachable = 6;
+   */
+  unreachable: number;
+};
+
+/**
+ * Describes the message bpfmap.fleet.v1.MapSetTotals.
+ * Use `create(MapSetTotalsSchema)` to create a new message.
+ */
+export const MapSetTotalsSchema: GenMessage<MapSetTotals> = /*@__PURE__*/
+  messageDesc(file_bpfmap_fleet_v1_fleet_service, 24);
+
+/**
  * The maps of many hosts. Served by relays (`bpfmapd relay`, `bpfmapd serve --fleet`): all of
  * one fleet answer alike.
  *
@@ -533,6 +1093,84 @@ export const FleetService: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchFleetRequestSchema;
     output: typeof WatchFleetResponseSchema;
+  },
+  /**
+   * Makes a map set, or gives it other contents: the first request is `start`, the others are
+   * all its elements, in any order, each key once. Nothing is in force before the stream has
+   * ended. Hosts that match bring it into their maps at once, and compare them with it every 30
+   * seconds. A put like what is there makes no new generation. The caller must be one of the
+   * controllers of the relay's policy.
+   *
+   * Errors: ABORTED GENERATION_CONFLICT where the set is at another generation than expected;
+   * ABORTED MAP_SET_CONTENDED; RESOURCE_EXHAUSTED LIMIT_EXCEEDED for more than 512 MiB.
+   *
+   * @generated from rpc bpfmap.fleet.v1.FleetService.PutMapSet
+   */
+  putMapSet: {
+    methodKind: "client_streaming";
+    input: typeof PutMapSetRequestSchema;
+    output: typeof PutMapSetResponseSchema;
+  },
+  /**
+   * Changes some elements of a set, or what it is for. It costs what it changes, not what the set
+   * has. The caller must be one of the controllers.
+   *
+   * Errors: NOT_FOUND MAP_SET_NOT_FOUND; else as PutMapSet.
+   *
+   * @generated from rpc bpfmap.fleet.v1.FleetService.PatchMapSet
+   */
+  patchMapSet: {
+    methodKind: "unary";
+    input: typeof PatchMapSetRequestSchema;
+    output: typeof PatchMapSetResponseSchema;
+  },
+  /**
+   * Streams a set: the set, its elements in the order of their keys, and an end. The caller must
+   * be one of the controllers.
+   *
+   * Errors: NOT_FOUND MAP_SET_NOT_FOUND; ABORTED MAP_SET_CHANGED where it is read so slowly that
+   * its contents have been replaced meanwhile: begin anew.
+   *
+   * @generated from rpc bpfmap.fleet.v1.FleetService.GetMapSet
+   */
+  getMapSet: {
+    methodKind: "server_streaming";
+    input: typeof GetMapSetRequestSchema;
+    output: typeof GetMapSetResponseSchema;
+  },
+  /**
+   * Lists sets by name, in pages, without their elements.
+   *
+   * @generated from rpc bpfmap.fleet.v1.FleetService.ListMapSets
+   */
+  listMapSets: {
+    methodKind: "unary";
+    input: typeof ListMapSetsRequestSchema;
+    output: typeof ListMapSetsResponseSchema;
+  },
+  /**
+   * Removes a set. Its elements stay in the maps: to have them removed, put the set empty before
+   * and wait until its hosts have applied that. The caller must be one of the controllers.
+   *
+   * Errors: NOT_FOUND MAP_SET_NOT_FOUND; ABORTED GENERATION_CONFLICT.
+   *
+   * @generated from rpc bpfmap.fleet.v1.FleetService.DeleteMapSet
+   */
+  deleteMapSet: {
+    methodKind: "unary";
+    input: typeof DeleteMapSetRequestSchema;
+    output: typeof DeleteMapSetResponseSchema;
+  },
+  /**
+   * Tells how a set is on each host that it is for, then totals, then what changes, each time
+   * with new totals. Ends with NOT_FOUND MAP_SET_NOT_FOUND when the set is deleted.
+   *
+   * @generated from rpc bpfmap.fleet.v1.FleetService.WatchMapSetStatus
+   */
+  watchMapSetStatus: {
+    methodKind: "server_streaming";
+    input: typeof WatchMapSetStatusRequestSchema;
+    output: typeof WatchMapSetStatusResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_bpfmap_fleet_v1_fleet_service, 0);

@@ -4,6 +4,8 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { MapSetStatus } from "./map_set_pb.js";
+import { file_bpfmap_fleet_v1_map_set } from "./map_set_pb.js";
 import type { Caller, Host } from "../../v1/host_service_pb.js";
 import { file_bpfmap_v1_host_service } from "../../v1/host_service_pb.js";
 import type { MapType } from "../../v1/map_pb.js";
@@ -17,7 +19,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bpfmap/fleet/v1/session.proto.
  */
 export const file_bpfmap_fleet_v1_session: GenFile = /*@__PURE__*/
-  fileDesc("Ch1icGZtYXAvZmxlZXQvdjEvc2Vzc2lvbi5wcm90bxIPYnBmbWFwLmZsZWV0LnYxIoECCg5Db25uZWN0UmVxdWVzdBIrCgVoZWxsbxgBIAEoCzIaLmJwZm1hcC5mbGVldC52MS5Ib3N0SGVsbG9IABIvCgloZWFydGJlYXQYAiABKAsyGi5icGZtYXAuZmxlZXQudjEuSGVhcnRiZWF0SAASKQoEZGF0YRgDIAEoCzIZLmJwZm1hcC5mbGVldC52MS5DYWxsRGF0YUgAEicKA2VuZBgEIAEoCzIYLmJwZm1hcC5mbGVldC52MS5DYWxsRW5kSAASLQoGY3JlZGl0GAUgASgLMhsuYnBmbWFwLmZsZWV0LnYxLkNhbGxDcmVkaXRIAEIOCgVmcmFtZRIFukgCCAEikQMKD0Nvbm5lY3RSZXNwb25zZRIrCgd3ZWxjb21lGAEgASgLMhguYnBmbWFwLmZsZWV0LnYxLldlbGNvbWVIABIvCgloZWFydGJlYXQYAiABKAsyGi5icGZtYXAuZmxlZXQudjEuSGVhcnRiZWF0SAASKwoFc3RhcnQYAyABKAsyGi5icGZtYXAuZmxlZXQudjEuQ2FsbFN0YXJ0SAASKQoEZGF0YRgEIAEoCzIZLmJwZm1hcC5mbGVldC52MS5DYWxsRGF0YUgAEjQKCmhhbGZfY2xvc2UYBSABKAsyHi5icGZtYXAuZmxlZXQudjEuQ2FsbEhhbGZDbG9zZUgAEi0KBmNhbmNlbBgGIAEoCzIbLmJwZm1hcC5mbGVldC52MS5DYWxsQ2FuY2VsSAASLQoGY3JlZGl0GAcgASgLMhsuYnBmbWFwLmZsZWV0LnYxLkNhbGxDcmVkaXRIABIrCgdnb29kYnllGAggASgLMhguYnBmbWFwLmZsZWV0LnYxLkdvb2RieWVIAEIHCgVmcmFtZSJvCglIb3N0SGVsbG8SIQoQcHJvdG9jb2xfdmVyc2lvbhgBIAEoDUIHukgEKgIoARI/CgxyZWdpc3RyYXRpb24YAiABKAsyIS5icGZtYXAuZmxlZXQudjEuSG9zdFJlZ2lzdHJhdGlvbkIGukgDyAEBIpgDChBIb3N0UmVnaXN0cmF0aW9uEkUKB2hvc3RfaWQYASABKAlCNLpIMXIvKP0BMipeW0EtWmEtejAtOV0oW0EtWmEtejAtOS5fLV0qW0EtWmEtejAtOV0pPyQStAEKBmxhYmVscxgCIAMoCzItLmJwZm1hcC5mbGVldC52MS5Ib3N0UmVnaXN0cmF0aW9uLkxhYmVsc0VudHJ5QnW6SHKaAW8QQCJkcmIyYF4oW0EtWmEtejAtOV0oW0EtWmEtejAtOS4tXXswLDI1MX1bQS1aYS16MC05XSk/Lyk/W0EtWmEtejAtOV0oW0EtWmEtejAtOS5fLV17MCw2MX1bQS1aYS16MC05XSk/JCoFcgMogAISJQoEaG9zdBgDIAEoCzIPLmJwZm1hcC52MS5Ib3N0Qga6SAPIAQESMAoJbWFwX3R5cGVzGAQgAygOMhIuYnBmbWFwLnYxLk1hcFR5cGVCCbpIBpIBAxCAAhotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIpsBCgdXZWxjb21lEhgKEHByb3RvY29sX3ZlcnNpb24YASABKA0SEgoKc2Vzc2lvbl9pZBgCIAEoCRIQCghyZWxheV9pZBgDIAEoCRI1ChJoZWFydGJlYXRfaW50ZXJ2YWwYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SGQoRY2FsbF9jcmVkaXRfYnl0ZXMYBSABKA0iCwoJSGVhcnRiZWF0IgkKB0dvb2RieWUilgEKCUNhbGxTdGFydBIPCgdjYWxsX2lkGAEgASgNEgsKA3JwYxgCIAEoCRIrCgZvcmlnaW4YAyABKAsyGy5icGZtYXAuZmxlZXQudjEuQ2FsbE9yaWdpbhIqCgd0aW1lb3V0GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhIKCnJlcXVlc3RfaWQYBSABKAkiswEKCkNhbGxPcmlnaW4SGAoEbmFtZRgBIAEoCUIKukgHcgUQASiACBIWCgRwZWVyGAIgASgJQgi6SAVyAyiAAhIpCgZjYWxsZXIYAyABKAsyES5icGZtYXAudjEuQ2FsbGVyQga6SAPIAQESLgoKZXhwaXJlc19hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoGcmVsYXlzGAUgAygJQgi6SAWSAQIQCCJCCghDYWxsRGF0YRIPCgdjYWxsX2lkGAEgASgNEhcKBGRhdGEYAiABKAxCCbpIBnoEGICABBIMCgRtb3JlGAMgASgIIikKB0NhbGxFbmQSDwoHY2FsbF9pZBgBIAEoDRINCgVlcnJvchgCIAEoDCIgCg1DYWxsSGFsZkNsb3NlEg8KB2NhbGxfaWQYASABKA0iHQoKQ2FsbENhbmNlbBIPCgdjYWxsX2lkGAEgASgNIiwKCkNhbGxDcmVkaXQSDwoHY2FsbF9pZBgBIAEoDRINCgVieXRlcxgCIAEoDTJmChJIb3N0U2Vzc2lvblNlcnZpY2USUAoHQ29ubmVjdBIfLmJwZm1hcC5mbGVldC52MS5Db25uZWN0UmVxdWVzdBogLmJwZm1hcC5mbGVldC52MS5Db25uZWN0UmVzcG9uc2UoATABYgZwcm90bzM", [file_bpfmap_v1_host_service, file_bpfmap_v1_map, file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("Ch1icGZtYXAvZmxlZXQvdjEvc2Vzc2lvbi5wcm90bxIPYnBmbWFwLmZsZWV0LnYxIoECCg5Db25uZWN0UmVxdWVzdBIrCgVoZWxsbxgBIAEoCzIaLmJwZm1hcC5mbGVldC52MS5Ib3N0SGVsbG9IABIvCgloZWFydGJlYXQYAiABKAsyGi5icGZtYXAuZmxlZXQudjEuSGVhcnRiZWF0SAASKQoEZGF0YRgDIAEoCzIZLmJwZm1hcC5mbGVldC52MS5DYWxsRGF0YUgAEicKA2VuZBgEIAEoCzIYLmJwZm1hcC5mbGVldC52MS5DYWxsRW5kSAASLQoGY3JlZGl0GAUgASgLMhsuYnBmbWFwLmZsZWV0LnYxLkNhbGxDcmVkaXRIAEIOCgVmcmFtZRIFukgCCAEikQMKD0Nvbm5lY3RSZXNwb25zZRIrCgd3ZWxjb21lGAEgASgLMhguYnBmbWFwLmZsZWV0LnYxLldlbGNvbWVIABIvCgloZWFydGJlYXQYAiABKAsyGi5icGZtYXAuZmxlZXQudjEuSGVhcnRiZWF0SAASKwoFc3RhcnQYAyABKAsyGi5icGZtYXAuZmxlZXQudjEuQ2FsbFN0YXJ0SAASKQoEZGF0YRgEIAEoCzIZLmJwZm1hcC5mbGVldC52MS5DYWxsRGF0YUgAEjQKCmhhbGZfY2xvc2UYBSABKAsyHi5icGZtYXAuZmxlZXQudjEuQ2FsbEhhbGZDbG9zZUgAEi0KBmNhbmNlbBgGIAEoCzIbLmJwZm1hcC5mbGVldC52MS5DYWxsQ2FuY2VsSAASLQoGY3JlZGl0GAcgASgLMhsuYnBmbWFwLmZsZWV0LnYxLkNhbGxDcmVkaXRIABIrCgdnb29kYnllGAggASgLMhguYnBmbWFwLmZsZWV0LnYxLkdvb2RieWVIAEIHCgVmcmFtZSJvCglIb3N0SGVsbG8SIQoQcHJvdG9jb2xfdmVyc2lvbhgBIAEoDUIHukgEKgIoARI/CgxyZWdpc3RyYXRpb24YAiABKAsyIS5icGZtYXAuZmxlZXQudjEuSG9zdFJlZ2lzdHJhdGlvbkIGukgDyAEBIpgDChBIb3N0UmVnaXN0cmF0aW9uEkUKB2hvc3RfaWQYASABKAlCNLpIMXIvKP0BMipeW0EtWmEtejAtOV0oW0EtWmEtejAtOS5fLV0qW0EtWmEtejAtOV0pPyQStAEKBmxhYmVscxgCIAMoCzItLmJwZm1hcC5mbGVldC52MS5Ib3N0UmVnaXN0cmF0aW9uLkxhYmVsc0VudHJ5QnW6SHKaAW8QQCJkcmIyYF4oW0EtWmEtejAtOV0oW0EtWmEtejAtOS4tXXswLDI1MX1bQS1aYS16MC05XSk/Lyk/W0EtWmEtejAtOV0oW0EtWmEtejAtOS5fLV17MCw2MX1bQS1aYS16MC05XSk/JCoFcgMogAISJQoEaG9zdBgDIAEoCzIPLmJwZm1hcC52MS5Ib3N0Qga6SAPIAQESMAoJbWFwX3R5cGVzGAQgAygOMhIuYnBmbWFwLnYxLk1hcFR5cGVCCbpIBpIBAxCAAhotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIpsBCgdXZWxjb21lEhgKEHByb3RvY29sX3ZlcnNpb24YASABKA0SEgoKc2Vzc2lvbl9pZBgCIAEoCRIQCghyZWxheV9pZBgDIAEoCRI1ChJoZWFydGJlYXRfaW50ZXJ2YWwYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SGQoRY2FsbF9jcmVkaXRfYnl0ZXMYBSABKA0iCwoJSGVhcnRiZWF0IgkKB0dvb2RieWUilgEKCUNhbGxTdGFydBIPCgdjYWxsX2lkGAEgASgNEgsKA3JwYxgCIAEoCRIrCgZvcmlnaW4YAyABKAsyGy5icGZtYXAuZmxlZXQudjEuQ2FsbE9yaWdpbhIqCgd0aW1lb3V0GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhIKCnJlcXVlc3RfaWQYBSABKAkiswEKCkNhbGxPcmlnaW4SGAoEbmFtZRgBIAEoCUIKukgHcgUQASiACBIWCgRwZWVyGAIgASgJQgi6SAVyAyiAAhIpCgZjYWxsZXIYAyABKAsyES5icGZtYXAudjEuQ2FsbGVyQga6SAPIAQESLgoKZXhwaXJlc19hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoGcmVsYXlzGAUgAygJQgi6SAWSAQIQCCJCCghDYWxsRGF0YRIPCgdjYWxsX2lkGAEgASgNEhcKBGRhdGEYAiABKAxCCbpIBnoEGICABBIMCgRtb3JlGAMgASgIIikKB0NhbGxFbmQSDwoHY2FsbF9pZBgBIAEoDRINCgVlcnJvchgCIAEoDCIgCg1DYWxsSGFsZkNsb3NlEg8KB2NhbGxfaWQYASABKA0iHQoKQ2FsbENhbmNlbBIPCgdjYWxsX2lkGAEgASgNIiwKCkNhbGxDcmVkaXQSDwoHY2FsbF9pZBgBIAEoDRINCgVieXRlcxgCIAEoDSLBAQoURm9sbG93TWFwU2V0c1JlcXVlc3QSNAoFc3RhcnQYASABKAsyIy5icGZtYXAuZmxlZXQudjEuRm9sbG93TWFwU2V0c1N0YXJ0SAASMgoHc2VnbWVudBgCIAEoCzIfLmJwZm1hcC5mbGVldC52MS5TZWdtZW50UmVxdWVzdEgAEi8KBnN0YXR1cxgDIAEoCzIdLmJwZm1hcC5mbGVldC52MS5NYXBTZXRTdGF0dXNIAEIOCgVmcmFtZRIFukgCCAEixwEKFUZvbGxvd01hcFNldHNSZXNwb25zZRIzCghtYW5pZmVzdBgBIAEoCzIfLmJwZm1hcC5mbGVldC52MS5NYXBTZXRNYW5pZmVzdEgAEhEKB3JlbW92ZWQYAiABKAlIABIwCgZzeW5jZWQYAyABKAsyHi5icGZtYXAuZmxlZXQudjEuTWFwU2V0c1N5bmNlZEgAEisKB3NlZ21lbnQYBCABKAsyGC5icGZtYXAuZmxlZXQudjEuU2VnbWVudEgAQgcKBWZyYW1lIlAKEkZvbGxvd01hcFNldHNTdGFydBIbCgdob3N0X2lkGAEgASgJQgq6SAdyBRABKP0BEh0KCnNlc3Npb25faWQYAiABKAlCCbpIBnIEEAEoQCIwCg5NYXBTZXRNYW5pZmVzdBIMCgRuYW1lGAEgASgJEhAKCG1hbmlmZXN0GAIgASgMIg8KDU1hcFNldHNTeW5jZWQiQAoOU2VnbWVudFJlcXVlc3QSFwoEbmFtZRgBIAEoCUIJukgGcgQQASg/EhUKBGhhc2gYAiABKAxCB7pIBHoCaCAiQQoHU2VnbWVudBIMCgRuYW1lGAEgASgJEgwKBGhhc2gYAiABKAwSEQoEZGF0YRgDIAEoDEgAiAEBQgcKBV9kYXRhMsoBChJIb3N0U2Vzc2lvblNlcnZpY2USUAoHQ29ubmVjdBIfLmJwZm1hcC5mbGVldC52MS5Db25uZWN0UmVxdWVzdBogLmJwZm1hcC5mbGVldC52MS5Db25uZWN0UmVzcG9uc2UoATABEmIKDUZvbGxvd01hcFNldHMSJS5icGZtYXAuZmxlZXQudjEuRm9sbG93TWFwU2V0c1JlcXVlc3QaJi5icGZtYXAuZmxlZXQudjEuRm9sbG93TWFwU2V0c1Jlc3BvbnNlKAEwAWIGcHJvdG8z", [file_bpfmap_fleet_v1_map_set, file_bpfmap_v1_host_service, file_bpfmap_v1_map, file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * From the host.
@@ -547,6 +549,238 @@ export const CallCreditSchema: GenMessage<CallCredit> = /*@__PURE__*/
   messageDesc(file_bpfmap_fleet_v1_session, 13);
 
 /**
+ * From the host.
+ *
+ * @generated from message bpfmap.fleet.v1.FollowMapSetsRequest
+ */
+export type FollowMapSetsRequest = Message<"bpfmap.fleet.v1.FollowMapSetsRequest"> & {
+  /**
+   * What it is.
+   *
+   * @generated from oneof bpfmap.fleet.v1.FollowMapSetsRequest.frame
+   */
+  frame: {
+    /**
+     * The first: whose sets.
+     *
+     * @generated from field: bpfmap.fleet.v1.FollowMapSetsStart start = 1;
+     */
+    value: FollowMapSetsStart;
+    case: "start";
+  } | {
+    /**
+     * The host lacks a segment.
+     *
+     * @generated from field: bpfmap.fleet.v1.SegmentRequest segment = 2;
+     */
+    value: SegmentRequest;
+    case: "segment";
+  } | {
+    /**
+     * How a set is on the host.
+     *
+     * @generated from field: bpfmap.fleet.v1.MapSetStatus status = 3;
+     */
+    value: MapSetStatus;
+    case: "status";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message bpfmap.fleet.v1.FollowMapSetsRequest.
+ * Use `create(FollowMapSetsRequestSchema)` to create a new message.
+ */
+export const FollowMapSetsRequestSchema: GenMessage<FollowMapSetsRequest> = /*@__PURE__*/
+  messageDesc(file_bpfmap_fleet_v1_session, 14);
+
+/**
+ * From the relay.
+ *
+ * @generated from message bpfmap.fleet.v1.FollowMapSetsResponse
+ */
+export type FollowMapSetsResponse = Message<"bpfmap.fleet.v1.FollowMapSetsResponse"> & {
+  /**
+   * What it is.
+   *
+   * @generated from oneof bpfmap.fleet.v1.FollowMapSetsResponse.frame
+   */
+  frame: {
+    /**
+     * A set that is for the host, as it is now.
+     *
+     * @generated from field: bpfmap.fleet.v1.MapSetManifest manifest = 1;
+     */
+    value: MapSetManifest;
+    case: "manifest";
+  } | {
+    /**
+     * Name of a set that is not for the host any more.
+     *
+     * @generated from field: string removed = 2;
+     */
+    value: string;
+    case: "removed";
+  } | {
+    /**
+     * All sets have been told: the host has no others.
+     *
+     * @generated from field: bpfmap.fleet.v1.MapSetsSynced synced = 3;
+     */
+    value: MapSetsSynced;
+    case: "synced";
+  } | {
+    /**
+     * A segment that was asked for.
+     *
+     * @generated from field: bpfmap.fleet.v1.Segment segment = 4;
+     */
+    value: Segment;
+    case: "segment";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message bpfmap.fleet.v1.FollowMapSetsResponse.
+ * Use `create(FollowMapSetsResponseSchema)` to create a new message.
+ */
+export const FollowMapSetsResponseSchema: GenMessage<FollowMapSetsResponse> = /*@__PURE__*/
+  messageDesc(file_bpfmap_fleet_v1_session, 15);
+
+/**
+ * Whose sets are followed.
+ *
+ * @generated from message bpfmap.fleet.v1.FollowMapSetsStart
+ */
+export type FollowMapSetsStart = Message<"bpfmap.fleet.v1.FollowMapSetsStart"> & {
+  /**
+   * Id of the host.
+   *
+   * @generated from field: string host_id = 1;
+   */
+  hostId: string;
+
+  /**
+   * Welcome.session_id of its session.
+   *
+   * @generated from field: string session_id = 2;
+   */
+  sessionId: string;
+};
+
+/**
+ * Describes the message bpfmap.fleet.v1.FollowMapSetsStart.
+ * Use `create(FollowMapSetsStartSchema)` to create a new message.
+ */
+export const FollowMapSetsStartSchema: GenMessage<FollowMapSetsStart> = /*@__PURE__*/
+  messageDesc(file_bpfmap_fleet_v1_session, 16);
+
+/**
+ * A set at a generation.
+ *
+ * @generated from message bpfmap.fleet.v1.MapSetManifest
+ */
+export type MapSetManifest = Message<"bpfmap.fleet.v1.MapSetManifest"> & {
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * What daemons know of it: its segments by hash, and the rest. JSON of a form of their own.
+   *
+   * @generated from field: bytes manifest = 2;
+   */
+  manifest: Uint8Array;
+};
+
+/**
+ * Describes the message bpfmap.fleet.v1.MapSetManifest.
+ * Use `create(MapSetManifestSchema)` to create a new message.
+ */
+export const MapSetManifestSchema: GenMessage<MapSetManifest> = /*@__PURE__*/
+  messageDesc(file_bpfmap_fleet_v1_session, 17);
+
+/**
+ * All sets have been told.
+ *
+ * @generated from message bpfmap.fleet.v1.MapSetsSynced
+ */
+export type MapSetsSynced = Message<"bpfmap.fleet.v1.MapSetsSynced"> & {
+};
+
+/**
+ * Describes the message bpfmap.fleet.v1.MapSetsSynced.
+ * Use `create(MapSetsSyncedSchema)` to create a new message.
+ */
+export const MapSetsSyncedSchema: GenMessage<MapSetsSynced> = /*@__PURE__*/
+  messageDesc(file_bpfmap_fleet_v1_session, 18);
+
+/**
+ * A segment that a host lacks.
+ *
+ * @generated from message bpfmap.fleet.v1.SegmentRequest
+ */
+export type SegmentRequest = Message<"bpfmap.fleet.v1.SegmentRequest"> & {
+  /**
+   * Name of the set.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Its SHA-256.
+   *
+   * @generated from field: bytes hash = 2;
+   */
+  hash: Uint8Array;
+};
+
+/**
+ * Describes the message bpfmap.fleet.v1.SegmentRequest.
+ * Use `create(SegmentRequestSchema)` to create a new message.
+ */
+export const SegmentRequestSchema: GenMessage<SegmentRequest> = /*@__PURE__*/
+  messageDesc(file_bpfmap_fleet_v1_session, 19);
+
+/**
+ * A segment.
+ *
+ * @generated from message bpfmap.fleet.v1.Segment
+ */
+export type Segment = Message<"bpfmap.fleet.v1.Segment"> & {
+  /**
+   * Name of the set.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Its SHA-256.
+   *
+   * @generated from field: bytes hash = 2;
+   */
+  hash: Uint8Array;
+
+  /**
+   * Its bytes; absent where nobody has it any more, because the set has changed.
+   *
+   * @generated from field: optional bytes data = 3;
+   */
+  data?: Uint8Array | undefined;
+};
+
+/**
+ * Describes the message bpfmap.fleet.v1.Segment.
+ * Use `create(SegmentSchema)` to create a new message.
+ */
+export const SegmentSchema: GenMessage<Segment> = /*@__PURE__*/
+  messageDesc(file_bpfmap_fleet_v1_session, 20);
+
+/**
  * Between a host's daemon and its relay. The daemon dials, so that a host needs no open port;
  * what it serves comes down the stream that it has opened.
  *
@@ -575,6 +809,21 @@ export const HostSessionService: GenService<{
     methodKind: "bidi_streaming";
     input: typeof ConnectRequestSchema;
     output: typeof ConnectResponseSchema;
+  },
+  /**
+   * The map sets that are for a host, beside its session. The first request must be `start`. The
+   * relay tells the sets, then `synced`, then what changes; the host asks for segments that it
+   * lacks, and tells how its sets are. It ends with the session.
+   *
+   * Errors: as Connect; FAILED_PRECONDITION SESSION_PROTOCOL where the host has no such session
+   * with this relay.
+   *
+   * @generated from rpc bpfmap.fleet.v1.HostSessionService.FollowMapSets
+   */
+  followMapSets: {
+    methodKind: "bidi_streaming";
+    input: typeof FollowMapSetsRequestSchema;
+    output: typeof FollowMapSetsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_bpfmap_fleet_v1_session, 0);

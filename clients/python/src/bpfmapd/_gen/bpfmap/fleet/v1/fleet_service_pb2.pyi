@@ -4,7 +4,9 @@ isort:skip_file
 """
 
 from bpfmapd._gen.bpfmap.fleet.v1 import host_pb2 as _host_pb2
+from bpfmapd._gen.bpfmap.fleet.v1 import map_set_pb2 as _map_set_pb2
 from bpfmapd._gen.bpfmap.fleet.v1 import selector_pb2 as _selector_pb2
+from bpfmapd._gen.bpfmap.v1 import element_pb2 as _element_pb2
 from collections import abc as _abc
 from google.protobuf import any_pb2 as _any_pb2
 from google.protobuf import descriptor as _descriptor
@@ -407,3 +409,497 @@ class FanOutSummary(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FanOutSummary: _TypeAlias = FanOutSummary  # noqa: Y015
+
+@_typing.final
+class PutMapSetRequest(_message.Message):
+    """Request of FleetService.PutMapSet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_FIELD_NUMBER: _builtins.int
+    ELEMENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def start(self) -> Global___PutMapSetStart:
+        """The first."""
+
+    @_builtins.property
+    def elements(self) -> _element_pb2.Elements:
+        """Elements: bytes only. Values are MapSetSpec.value_size bytes, also of per-CPU maps."""
+
+    def __init__(
+        self,
+        *,
+        start: Global___PutMapSetStart | None = ...,
+        elements: _element_pb2.Elements | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["elements", b"elements", "kind", b"kind", "start", b"start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["elements", b"elements", "kind", b"kind", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["start", "elements"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___PutMapSetRequest: _TypeAlias = PutMapSetRequest  # noqa: Y015
+
+@_typing.final
+class PutMapSetStart(_message.Message):
+    """Start of a put."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SPEC_FIELD_NUMBER: _builtins.int
+    EXPECTED_GENERATION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the set: 1 to 63 letters, digits, ".", "_" and "-", the first a letter or digit."""
+    expected_generation: _builtins.int
+    """The generation that the set must be at, 0 for none. Absent: it is written over whatever is
+    there.
+    """
+    @_builtins.property
+    def spec(self) -> _map_set_pb2.MapSetSpec:
+        """What it is for, and how."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        spec: _map_set_pb2.MapSetSpec | None = ...,
+        expected_generation: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_generation", b"_expected_generation", "expected_generation", b"expected_generation", "spec", b"spec"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_generation", b"_expected_generation", "expected_generation", b"expected_generation", "name", b"name", "spec", b"spec"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_generation: _TypeAlias = _typing.Literal["expected_generation"]  # noqa: Y015
+    _WhichOneofArgType__expected_generation: _TypeAlias = _typing.Literal["_expected_generation", b"_expected_generation"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_generation) -> _WhichOneofReturnType__expected_generation | None: ...
+
+Global___PutMapSetStart: _TypeAlias = PutMapSetStart  # noqa: Y015
+
+@_typing.final
+class PutMapSetResponse(_message.Message):
+    """Answer of FleetService.PutMapSet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAP_SET_FIELD_NUMBER: _builtins.int
+    NEW_GENERATION_FIELD_NUMBER: _builtins.int
+    new_generation: _builtins.bool
+    """Whether it has a new generation: false where it was like that already."""
+    @_builtins.property
+    def map_set(self) -> _map_set_pb2.MapSet:
+        """The set as it is now."""
+
+    def __init__(
+        self,
+        *,
+        map_set: _map_set_pb2.MapSet | None = ...,
+        new_generation: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["map_set", b"map_set"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["map_set", b"map_set", "new_generation", b"new_generation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutMapSetResponse: _TypeAlias = PutMapSetResponse  # noqa: Y015
+
+@_typing.final
+class PatchMapSetRequest(_message.Message):
+    """Request of FleetService.PatchMapSet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    EXPECTED_GENERATION_FIELD_NUMBER: _builtins.int
+    PUTS_FIELD_NUMBER: _builtins.int
+    REMOVED_KEYS_FIELD_NUMBER: _builtins.int
+    REMOVED_COUNT_FIELD_NUMBER: _builtins.int
+    SELECTOR_FIELD_NUMBER: _builtins.int
+    OWNERSHIP_FIELD_NUMBER: _builtins.int
+    DRIFT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the set."""
+    expected_generation: _builtins.int
+    """The generation that the set must be at. Absent: the patch is made to whatever is there."""
+    removed_keys: _builtins.bytes
+    """Keys to remove, back to back, none of them among the puts. Those that are not there do not
+    matter.
+    """
+    removed_count: _builtins.int
+    """How many keys those are."""
+    ownership: _map_set_pb2.Ownership.ValueType
+    """Another ownership; UNSPECIFIED to leave it."""
+    drift: _map_set_pb2.DriftAction.ValueType
+    """Another action on drift; UNSPECIFIED to leave it."""
+    @_builtins.property
+    def puts(self) -> _element_pb2.Elements:
+        """Elements to add or change, bytes only; each key once."""
+
+    @_builtins.property
+    def selector(self) -> _selector_pb2.HostSelector:
+        """Other hosts to be for; absent to leave them."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        expected_generation: _builtins.int | None = ...,
+        puts: _element_pb2.Elements | None = ...,
+        removed_keys: _builtins.bytes = ...,
+        removed_count: _builtins.int = ...,
+        selector: _selector_pb2.HostSelector | None = ...,
+        ownership: _map_set_pb2.Ownership.ValueType = ...,
+        drift: _map_set_pb2.DriftAction.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_generation", b"_expected_generation", "expected_generation", b"expected_generation", "puts", b"puts", "selector", b"selector"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_generation", b"_expected_generation", "drift", b"drift", "expected_generation", b"expected_generation", "name", b"name", "ownership", b"ownership", "puts", b"puts", "removed_count", b"removed_count", "removed_keys", b"removed_keys", "selector", b"selector"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_generation: _TypeAlias = _typing.Literal["expected_generation"]  # noqa: Y015
+    _WhichOneofArgType__expected_generation: _TypeAlias = _typing.Literal["_expected_generation", b"_expected_generation"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_generation) -> _WhichOneofReturnType__expected_generation | None: ...
+
+Global___PatchMapSetRequest: _TypeAlias = PatchMapSetRequest  # noqa: Y015
+
+@_typing.final
+class PatchMapSetResponse(_message.Message):
+    """Answer of FleetService.PatchMapSet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAP_SET_FIELD_NUMBER: _builtins.int
+    NEW_GENERATION_FIELD_NUMBER: _builtins.int
+    ADDED_FIELD_NUMBER: _builtins.int
+    CHANGED_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
+    UNCHANGED_FIELD_NUMBER: _builtins.int
+    new_generation: _builtins.bool
+    """Whether it has a new generation: false where nothing was to be changed."""
+    added: _builtins.int
+    """Elements that were not there before."""
+    changed: _builtins.int
+    """Elements that had another value."""
+    removed: _builtins.int
+    """Elements that were removed."""
+    unchanged: _builtins.int
+    """Elements that were there with the same value, and keys to remove that were not there."""
+    @_builtins.property
+    def map_set(self) -> _map_set_pb2.MapSet:
+        """The set as it is now."""
+
+    def __init__(
+        self,
+        *,
+        map_set: _map_set_pb2.MapSet | None = ...,
+        new_generation: _builtins.bool = ...,
+        added: _builtins.int = ...,
+        changed: _builtins.int = ...,
+        removed: _builtins.int = ...,
+        unchanged: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["map_set", b"map_set"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "changed", b"changed", "map_set", b"map_set", "new_generation", b"new_generation", "removed", b"removed", "unchanged", b"unchanged"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PatchMapSetResponse: _TypeAlias = PatchMapSetResponse  # noqa: Y015
+
+@_typing.final
+class GetMapSetRequest(_message.Message):
+    """Request of FleetService.GetMapSet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    WITHOUT_ELEMENTS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the set."""
+    generation: _builtins.int
+    """An earlier generation; 0 for the present one. The last eight before it are kept."""
+    without_elements: _builtins.bool
+    """Tell the set, and not its elements."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        generation: _builtins.int = ...,
+        without_elements: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["generation", b"generation", "name", b"name", "without_elements", b"without_elements"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetMapSetRequest: _TypeAlias = GetMapSetRequest  # noqa: Y015
+
+@_typing.final
+class GetMapSetResponse(_message.Message):
+    """What FleetService.GetMapSet tells."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAP_SET_FIELD_NUMBER: _builtins.int
+    ELEMENTS_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def map_set(self) -> _map_set_pb2.MapSet:
+        """The first: the set."""
+
+    @_builtins.property
+    def elements(self) -> _element_pb2.Elements:
+        """Elements, in the order of their keys."""
+
+    @_builtins.property
+    def end(self) -> Global___MapSetEnd:
+        """The last: all elements have been sent."""
+
+    def __init__(
+        self,
+        *,
+        map_set: _map_set_pb2.MapSet | None = ...,
+        elements: _element_pb2.Elements | None = ...,
+        end: Global___MapSetEnd | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["elements", b"elements", "end", b"end", "kind", b"kind", "map_set", b"map_set"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["elements", b"elements", "end", b"end", "kind", b"kind", "map_set", b"map_set"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["map_set", "elements", "end"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___GetMapSetResponse: _TypeAlias = GetMapSetResponse  # noqa: Y015
+
+@_typing.final
+class MapSetEnd(_message.Message):
+    """All elements have been sent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ELEMENT_COUNT_FIELD_NUMBER: _builtins.int
+    element_count: _builtins.int
+    """How many."""
+    def __init__(
+        self,
+        *,
+        element_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["element_count", b"element_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MapSetEnd: _TypeAlias = MapSetEnd  # noqa: Y015
+
+@_typing.final
+class ListMapSetsRequest(_message.Message):
+    """Request of FleetService.ListMapSets."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Sets in one answer at most; 0 for 100."""
+    page_token: _builtins.str
+    """ListMapSetsResponse.next_page_token of the page before; empty for the first."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMapSetsRequest: _TypeAlias = ListMapSetsRequest  # noqa: Y015
+
+@_typing.final
+class ListMapSetsResponse(_message.Message):
+    """Answer of FleetService.ListMapSets."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAP_SETS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty where this is the last."""
+    @_builtins.property
+    def map_sets(self) -> _containers.RepeatedCompositeFieldContainer[_map_set_pb2.MapSet]:
+        """The sets, by ascending name."""
+
+    def __init__(
+        self,
+        *,
+        map_sets: _abc.Iterable[_map_set_pb2.MapSet] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["map_sets", b"map_sets", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMapSetsResponse: _TypeAlias = ListMapSetsResponse  # noqa: Y015
+
+@_typing.final
+class DeleteMapSetRequest(_message.Message):
+    """Request of FleetService.DeleteMapSet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    EXPECTED_GENERATION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the set."""
+    expected_generation: _builtins.int
+    """The generation that the set must be at. Absent for any."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        expected_generation: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_generation", b"_expected_generation", "expected_generation", b"expected_generation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_generation", b"_expected_generation", "expected_generation", b"expected_generation", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_generation: _TypeAlias = _typing.Literal["expected_generation"]  # noqa: Y015
+    _WhichOneofArgType__expected_generation: _TypeAlias = _typing.Literal["_expected_generation", b"_expected_generation"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_generation) -> _WhichOneofReturnType__expected_generation | None: ...
+
+Global___DeleteMapSetRequest: _TypeAlias = DeleteMapSetRequest  # noqa: Y015
+
+@_typing.final
+class DeleteMapSetResponse(_message.Message):
+    """Answer of FleetService.DeleteMapSet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAP_SET_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def map_set(self) -> _map_set_pb2.MapSet:
+        """The set as it was."""
+
+    def __init__(
+        self,
+        *,
+        map_set: _map_set_pb2.MapSet | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["map_set", b"map_set"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["map_set", b"map_set"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteMapSetResponse: _TypeAlias = DeleteMapSetResponse  # noqa: Y015
+
+@_typing.final
+class WatchMapSetStatusRequest(_message.Message):
+    """Request of FleetService.WatchMapSetStatus."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the set."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchMapSetStatusRequest: _TypeAlias = WatchMapSetStatusRequest  # noqa: Y015
+
+@_typing.final
+class WatchMapSetStatusResponse(_message.Message):
+    """What FleetService.WatchMapSetStatus tells."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    REMOVED_HOST_ID_FIELD_NUMBER: _builtins.int
+    TOTALS_FIELD_NUMBER: _builtins.int
+    removed_host_id: _builtins.str
+    """Id of a host that the set is not for any more."""
+    @_builtins.property
+    def status(self) -> _map_set_pb2.MapSetStatus:
+        """How the set is on a host that it is for: new, or changed."""
+
+    @_builtins.property
+    def totals(self) -> Global___MapSetTotals:
+        """All changes so far have been told: where the fleet is."""
+
+    def __init__(
+        self,
+        *,
+        status: _map_set_pb2.MapSetStatus | None = ...,
+        removed_host_id: _builtins.str = ...,
+        totals: Global___MapSetTotals | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "removed_host_id", b"removed_host_id", "status", b"status", "totals", b"totals"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "removed_host_id", b"removed_host_id", "status", b"status", "totals", b"totals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["status", "removed_host_id", "totals"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___WatchMapSetStatusResponse: _TypeAlias = WatchMapSetStatusResponse  # noqa: Y015
+
+@_typing.final
+class MapSetTotals(_message.Message):
+    """How a set is in the fleet. A host can be counted in several of these."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GENERATION_FIELD_NUMBER: _builtins.int
+    HOSTS_FIELD_NUMBER: _builtins.int
+    APPLIED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    DRIFTED_FIELD_NUMBER: _builtins.int
+    UNREACHABLE_FIELD_NUMBER: _builtins.int
+    generation: _builtins.int
+    """The set's generation."""
+    hosts: _builtins.int
+    """Hosts that the set is for."""
+    applied: _builtins.int
+    """Of these, hosts that have applied the generation."""
+    failed: _builtins.int
+    """Hosts whose last step failed."""
+    drifted: _builtins.int
+    """Hosts whose map differs from what was applied."""
+    unreachable: _builtins.int
+    """Hosts that have no session."""
+    def __init__(
+        self,
+        *,
+        generation: _builtins.int = ...,
+        hosts: _builtins.int = ...,
+        applied: _builtins.int = ...,
+        failed: _builtins.int = ...,
+        drifted: _builtins.int = ...,
+        unreachable: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "drifted", b"drifted", "failed", b"failed", "generation", b"generation", "hosts", b"hosts", "unreachable", b"unreachable"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MapSetTotals: _TypeAlias = MapSetTotals  # noqa: Y015

@@ -63,6 +63,36 @@ class FleetServiceStub(object):
                 request_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_watch__pb2.WatchFleetRequest.SerializeToString,
                 response_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_watch__pb2.WatchFleetResponse.FromString,
                 _registered_method=True)
+        self.PutMapSet = channel.stream_unary(
+                '/bpfmap.fleet.v1.FleetService/PutMapSet',
+                request_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.PutMapSetRequest.SerializeToString,
+                response_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.PutMapSetResponse.FromString,
+                _registered_method=True)
+        self.PatchMapSet = channel.unary_unary(
+                '/bpfmap.fleet.v1.FleetService/PatchMapSet',
+                request_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.PatchMapSetRequest.SerializeToString,
+                response_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.PatchMapSetResponse.FromString,
+                _registered_method=True)
+        self.GetMapSet = channel.unary_stream(
+                '/bpfmap.fleet.v1.FleetService/GetMapSet',
+                request_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.GetMapSetRequest.SerializeToString,
+                response_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.GetMapSetResponse.FromString,
+                _registered_method=True)
+        self.ListMapSets = channel.unary_unary(
+                '/bpfmap.fleet.v1.FleetService/ListMapSets',
+                request_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.ListMapSetsRequest.SerializeToString,
+                response_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.ListMapSetsResponse.FromString,
+                _registered_method=True)
+        self.DeleteMapSet = channel.unary_unary(
+                '/bpfmap.fleet.v1.FleetService/DeleteMapSet',
+                request_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.DeleteMapSetRequest.SerializeToString,
+                response_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.DeleteMapSetResponse.FromString,
+                _registered_method=True)
+        self.WatchMapSetStatus = channel.unary_stream(
+                '/bpfmap.fleet.v1.FleetService/WatchMapSetStatus',
+                request_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.WatchMapSetStatusRequest.SerializeToString,
+                response_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.WatchMapSetStatusResponse.FromString,
+                _registered_method=True)
 
 
 class FleetServiceServicer(object):
@@ -121,6 +151,66 @@ class FleetServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PutMapSet(self, request_iterator, context):
+        """Makes a map set, or gives it other contents: the first request is `start`, the others are
+        all its elements, in any order, each key once. Nothing is in force before the stream has
+        ended. Hosts that match bring it into their maps at once, and compare them with it every 30
+        seconds. A put like what is there makes no new generation. The caller must be one of the
+        controllers of the relay's policy.
+
+        Errors: ABORTED GENERATION_CONFLICT where the set is at another generation than expected;
+        ABORTED MAP_SET_CONTENDED; RESOURCE_EXHAUSTED LIMIT_EXCEEDED for more than 512 MiB.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PatchMapSet(self, request, context):
+        """Changes some elements of a set, or what it is for. It costs what it changes, not what the set
+        has. The caller must be one of the controllers.
+
+        Errors: NOT_FOUND MAP_SET_NOT_FOUND; else as PutMapSet.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetMapSet(self, request, context):
+        """Streams a set: the set, its elements in the order of their keys, and an end. The caller must
+        be one of the controllers.
+
+        Errors: NOT_FOUND MAP_SET_NOT_FOUND; ABORTED MAP_SET_CHANGED where it is read so slowly that
+        its contents have been replaced meanwhile: begin anew.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMapSets(self, request, context):
+        """Lists sets by name, in pages, without their elements.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteMapSet(self, request, context):
+        """Removes a set. Its elements stay in the maps: to have them removed, put the set empty before
+        and wait until its hosts have applied that. The caller must be one of the controllers.
+
+        Errors: NOT_FOUND MAP_SET_NOT_FOUND; ABORTED GENERATION_CONFLICT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchMapSetStatus(self, request, context):
+        """Tells how a set is on each host that it is for, then totals, then what changes, each time
+        with new totals. Ends with NOT_FOUND MAP_SET_NOT_FOUND when the set is deleted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_FleetServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -148,6 +238,36 @@ def add_FleetServiceServicer_to_server(servicer, server):
                     servicer.WatchFleet,
                     request_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_watch__pb2.WatchFleetRequest.FromString,
                     response_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_watch__pb2.WatchFleetResponse.SerializeToString,
+            ),
+            'PutMapSet': grpc.stream_unary_rpc_method_handler(
+                    servicer.PutMapSet,
+                    request_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.PutMapSetRequest.FromString,
+                    response_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.PutMapSetResponse.SerializeToString,
+            ),
+            'PatchMapSet': grpc.unary_unary_rpc_method_handler(
+                    servicer.PatchMapSet,
+                    request_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.PatchMapSetRequest.FromString,
+                    response_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.PatchMapSetResponse.SerializeToString,
+            ),
+            'GetMapSet': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetMapSet,
+                    request_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.GetMapSetRequest.FromString,
+                    response_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.GetMapSetResponse.SerializeToString,
+            ),
+            'ListMapSets': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMapSets,
+                    request_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.ListMapSetsRequest.FromString,
+                    response_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.ListMapSetsResponse.SerializeToString,
+            ),
+            'DeleteMapSet': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteMapSet,
+                    request_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.DeleteMapSetRequest.FromString,
+                    response_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.DeleteMapSetResponse.SerializeToString,
+            ),
+            'WatchMapSetStatus': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchMapSetStatus,
+                    request_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.WatchMapSetStatusRequest.FromString,
+                    response_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.WatchMapSetStatusResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -287,6 +407,168 @@ class FleetService(object):
             '/bpfmap.fleet.v1.FleetService/WatchFleet',
             bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_watch__pb2.WatchFleetRequest.SerializeToString,
             bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_watch__pb2.WatchFleetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutMapSet(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/bpfmap.fleet.v1.FleetService/PutMapSet',
+            bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.PutMapSetRequest.SerializeToString,
+            bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.PutMapSetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PatchMapSet(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bpfmap.fleet.v1.FleetService/PatchMapSet',
+            bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.PatchMapSetRequest.SerializeToString,
+            bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.PatchMapSetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMapSet(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/bpfmap.fleet.v1.FleetService/GetMapSet',
+            bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.GetMapSetRequest.SerializeToString,
+            bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.GetMapSetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMapSets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bpfmap.fleet.v1.FleetService/ListMapSets',
+            bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.ListMapSetsRequest.SerializeToString,
+            bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.ListMapSetsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteMapSet(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bpfmap.fleet.v1.FleetService/DeleteMapSet',
+            bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.DeleteMapSetRequest.SerializeToString,
+            bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.DeleteMapSetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchMapSetStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/bpfmap.fleet.v1.FleetService/WatchMapSetStatus',
+            bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.WatchMapSetStatusRequest.SerializeToString,
+            bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.WatchMapSetStatusResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -67,6 +67,41 @@ class FleetServiceStub:
 
     What may be relied on is written down in docs/fleet.md.
     """
+    PutMapSet: _grpc.StreamUnaryMultiCallable[_fleet_service_pb2.PutMapSetRequest, _fleet_service_pb2.PutMapSetResponse]
+    """Makes a map set, or gives it other contents: the first request is `start`, the others are
+    all its elements, in any order, each key once. Nothing is in force before the stream has
+    ended. Hosts that match bring it into their maps at once, and compare them with it every 30
+    seconds. A put like what is there makes no new generation. The caller must be one of the
+    controllers of the relay's policy.
+
+    Errors: ABORTED GENERATION_CONFLICT where the set is at another generation than expected;
+    ABORTED MAP_SET_CONTENDED; RESOURCE_EXHAUSTED LIMIT_EXCEEDED for more than 512 MiB.
+    """
+    PatchMapSet: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.PatchMapSetRequest, _fleet_service_pb2.PatchMapSetResponse]
+    """Changes some elements of a set, or what it is for. It costs what it changes, not what the set
+    has. The caller must be one of the controllers.
+
+    Errors: NOT_FOUND MAP_SET_NOT_FOUND; else as PutMapSet.
+    """
+    GetMapSet: _grpc.UnaryStreamMultiCallable[_fleet_service_pb2.GetMapSetRequest, _fleet_service_pb2.GetMapSetResponse]
+    """Streams a set: the set, its elements in the order of their keys, and an end. The caller must
+    be one of the controllers.
+
+    Errors: NOT_FOUND MAP_SET_NOT_FOUND; ABORTED MAP_SET_CHANGED where it is read so slowly that
+    its contents have been replaced meanwhile: begin anew.
+    """
+    ListMapSets: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ListMapSetsRequest, _fleet_service_pb2.ListMapSetsResponse]
+    """Lists sets by name, in pages, without their elements."""
+    DeleteMapSet: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.DeleteMapSetRequest, _fleet_service_pb2.DeleteMapSetResponse]
+    """Removes a set. Its elements stay in the maps: to have them removed, put the set empty before
+    and wait until its hosts have applied that. The caller must be one of the controllers.
+
+    Errors: NOT_FOUND MAP_SET_NOT_FOUND; ABORTED GENERATION_CONFLICT.
+    """
+    WatchMapSetStatus: _grpc.UnaryStreamMultiCallable[_fleet_service_pb2.WatchMapSetStatusRequest, _fleet_service_pb2.WatchMapSetStatusResponse]
+    """Tells how a set is on each host that it is for, then totals, then what changes, each time
+    with new totals. Ends with NOT_FOUND MAP_SET_NOT_FOUND when the set is deleted.
+    """
 
 @_typing.type_check_only
 class FleetServiceAsyncStub(FleetServiceStub):
@@ -104,6 +139,41 @@ class FleetServiceAsyncStub(FleetServiceStub):
     the newest, as they do with a slow caller of their own.
 
     What may be relied on is written down in docs/fleet.md.
+    """
+    PutMapSet: _aio.StreamUnaryMultiCallable[_fleet_service_pb2.PutMapSetRequest, _fleet_service_pb2.PutMapSetResponse]  # type: ignore[assignment]
+    """Makes a map set, or gives it other contents: the first request is `start`, the others are
+    all its elements, in any order, each key once. Nothing is in force before the stream has
+    ended. Hosts that match bring it into their maps at once, and compare them with it every 30
+    seconds. A put like what is there makes no new generation. The caller must be one of the
+    controllers of the relay's policy.
+
+    Errors: ABORTED GENERATION_CONFLICT where the set is at another generation than expected;
+    ABORTED MAP_SET_CONTENDED; RESOURCE_EXHAUSTED LIMIT_EXCEEDED for more than 512 MiB.
+    """
+    PatchMapSet: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.PatchMapSetRequest, _fleet_service_pb2.PatchMapSetResponse]  # type: ignore[assignment]
+    """Changes some elements of a set, or what it is for. It costs what it changes, not what the set
+    has. The caller must be one of the controllers.
+
+    Errors: NOT_FOUND MAP_SET_NOT_FOUND; else as PutMapSet.
+    """
+    GetMapSet: _aio.UnaryStreamMultiCallable[_fleet_service_pb2.GetMapSetRequest, _fleet_service_pb2.GetMapSetResponse]  # type: ignore[assignment]
+    """Streams a set: the set, its elements in the order of their keys, and an end. The caller must
+    be one of the controllers.
+
+    Errors: NOT_FOUND MAP_SET_NOT_FOUND; ABORTED MAP_SET_CHANGED where it is read so slowly that
+    its contents have been replaced meanwhile: begin anew.
+    """
+    ListMapSets: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ListMapSetsRequest, _fleet_service_pb2.ListMapSetsResponse]  # type: ignore[assignment]
+    """Lists sets by name, in pages, without their elements."""
+    DeleteMapSet: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.DeleteMapSetRequest, _fleet_service_pb2.DeleteMapSetResponse]  # type: ignore[assignment]
+    """Removes a set. Its elements stay in the maps: to have them removed, put the set empty before
+    and wait until its hosts have applied that. The caller must be one of the controllers.
+
+    Errors: NOT_FOUND MAP_SET_NOT_FOUND; ABORTED GENERATION_CONFLICT.
+    """
+    WatchMapSetStatus: _aio.UnaryStreamMultiCallable[_fleet_service_pb2.WatchMapSetStatusRequest, _fleet_service_pb2.WatchMapSetStatusResponse]  # type: ignore[assignment]
+    """Tells how a set is on each host that it is for, then totals, then what changes, each time
+    with new totals. Ends with NOT_FOUND MAP_SET_NOT_FOUND when the set is deleted.
     """
 
 class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -169,6 +239,77 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         the newest, as they do with a slow caller of their own.
 
         What may be relied on is written down in docs/fleet.md.
+        """
+
+    @_abc_1.abstractmethod
+    def PutMapSet(
+        self,
+        request_iterator: _MaybeAsyncIterator[_fleet_service_pb2.PutMapSetRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_service_pb2.PutMapSetResponse, _abc.Awaitable[_fleet_service_pb2.PutMapSetResponse]]:
+        """Makes a map set, or gives it other contents: the first request is `start`, the others are
+        all its elements, in any order, each key once. Nothing is in force before the stream has
+        ended. Hosts that match bring it into their maps at once, and compare them with it every 30
+        seconds. A put like what is there makes no new generation. The caller must be one of the
+        controllers of the relay's policy.
+
+        Errors: ABORTED GENERATION_CONFLICT where the set is at another generation than expected;
+        ABORTED MAP_SET_CONTENDED; RESOURCE_EXHAUSTED LIMIT_EXCEEDED for more than 512 MiB.
+        """
+
+    @_abc_1.abstractmethod
+    def PatchMapSet(
+        self,
+        request: _fleet_service_pb2.PatchMapSetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_service_pb2.PatchMapSetResponse, _abc.Awaitable[_fleet_service_pb2.PatchMapSetResponse]]:
+        """Changes some elements of a set, or what it is for. It costs what it changes, not what the set
+        has. The caller must be one of the controllers.
+
+        Errors: NOT_FOUND MAP_SET_NOT_FOUND; else as PutMapSet.
+        """
+
+    @_abc_1.abstractmethod
+    def GetMapSet(
+        self,
+        request: _fleet_service_pb2.GetMapSetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_fleet_service_pb2.GetMapSetResponse], _abc.AsyncIterator[_fleet_service_pb2.GetMapSetResponse]]:
+        """Streams a set: the set, its elements in the order of their keys, and an end. The caller must
+        be one of the controllers.
+
+        Errors: NOT_FOUND MAP_SET_NOT_FOUND; ABORTED MAP_SET_CHANGED where it is read so slowly that
+        its contents have been replaced meanwhile: begin anew.
+        """
+
+    @_abc_1.abstractmethod
+    def ListMapSets(
+        self,
+        request: _fleet_service_pb2.ListMapSetsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_service_pb2.ListMapSetsResponse, _abc.Awaitable[_fleet_service_pb2.ListMapSetsResponse]]:
+        """Lists sets by name, in pages, without their elements."""
+
+    @_abc_1.abstractmethod
+    def DeleteMapSet(
+        self,
+        request: _fleet_service_pb2.DeleteMapSetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_service_pb2.DeleteMapSetResponse, _abc.Awaitable[_fleet_service_pb2.DeleteMapSetResponse]]:
+        """Removes a set. Its elements stay in the maps: to have them removed, put the set empty before
+        and wait until its hosts have applied that. The caller must be one of the controllers.
+
+        Errors: NOT_FOUND MAP_SET_NOT_FOUND; ABORTED GENERATION_CONFLICT.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchMapSetStatus(
+        self,
+        request: _fleet_service_pb2.WatchMapSetStatusRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_fleet_service_pb2.WatchMapSetStatusResponse], _abc.AsyncIterator[_fleet_service_pb2.WatchMapSetStatusResponse]]:
+        """Tells how a set is on each host that it is for, then totals, then what changes, each time
+        with new totals. Ends with NOT_FOUND MAP_SET_NOT_FOUND when the set is deleted.
         """
 
 def add_FleetServiceServicer_to_server(servicer: FleetServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -22,13 +22,14 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from bpfmapd._gen.bpfmap.fleet.v1 import map_set_pb2 as bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_map__set__pb2
 from bpfmapd._gen.bpfmap.v1 import host_service_pb2 as bpfmapd_dot___gen_dot_bpfmap_dot_v1_dot_host__service__pb2
 from bpfmapd._gen.bpfmap.v1 import map_pb2 as bpfmapd_dot___gen_dot_bpfmap_dot_v1_dot_map__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*bpfmapd/_gen/bpfmap/fleet/v1/session.proto\x12\x0f\x62pfmap.fleet.v1\x1a)bpfmapd/_gen/bpfmap/v1/host_service.proto\x1a bpfmapd/_gen/bpfmap/v1/map.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9f\x02\n\x0e\x43onnectRequest\x12\x32\n\x05hello\x18\x01 \x01(\x0b\x32\x1a.bpfmap.fleet.v1.HostHelloH\x00R\x05hello\x12:\n\theartbeat\x18\x02 \x01(\x0b\x32\x1a.bpfmap.fleet.v1.HeartbeatH\x00R\theartbeat\x12/\n\x04\x64\x61ta\x18\x03 \x01(\x0b\x32\x19.bpfmap.fleet.v1.CallDataH\x00R\x04\x64\x61ta\x12,\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x18.bpfmap.fleet.v1.CallEndH\x00R\x03\x65nd\x12\x35\n\x06\x63redit\x18\x05 \x01(\x0b\x32\x1b.bpfmap.fleet.v1.CallCreditH\x00R\x06\x63reditB\x07\n\x05\x66rame\"\xd6\x03\n\x0f\x43onnectResponse\x12\x34\n\x07welcome\x18\x01 \x01(\x0b\x32\x18.bpfmap.fleet.v1.WelcomeH\x00R\x07welcome\x12:\n\theartbeat\x18\x02 \x01(\x0b\x32\x1a.bpfmap.fleet.v1.HeartbeatH\x00R\theartbeat\x12\x32\n\x05start\x18\x03 \x01(\x0b\x32\x1a.bpfmap.fleet.v1.CallStartH\x00R\x05start\x12/\n\x04\x64\x61ta\x18\x04 \x01(\x0b\x32\x19.bpfmap.fleet.v1.CallDataH\x00R\x04\x64\x61ta\x12?\n\nhalf_close\x18\x05 \x01(\x0b\x32\x1e.bpfmap.fleet.v1.CallHalfCloseH\x00R\thalfClose\x12\x35\n\x06\x63\x61ncel\x18\x06 \x01(\x0b\x32\x1b.bpfmap.fleet.v1.CallCancelH\x00R\x06\x63\x61ncel\x12\x35\n\x06\x63redit\x18\x07 \x01(\x0b\x32\x1b.bpfmap.fleet.v1.CallCreditH\x00R\x06\x63redit\x12\x34\n\x07goodbye\x18\x08 \x01(\x0b\x32\x18.bpfmap.fleet.v1.GoodbyeH\x00R\x07goodbyeB\x07\n\x05\x66rame\"}\n\tHostHello\x12)\n\x10protocol_version\x18\x01 \x01(\rR\x0fprotocolVersion\x12\x45\n\x0cregistration\x18\x02 \x01(\x0b\x32!.bpfmap.fleet.v1.HostRegistrationR\x0cregistration\"\x83\x02\n\x10HostRegistration\x12\x17\n\x07host_id\x18\x01 \x01(\tR\x06hostId\x12\x45\n\x06labels\x18\x02 \x03(\x0b\x32-.bpfmap.fleet.v1.HostRegistration.LabelsEntryR\x06labels\x12#\n\x04host\x18\x03 \x01(\x0b\x32\x0f.bpfmap.v1.HostR\x04host\x12/\n\tmap_types\x18\x04 \x03(\x0e\x32\x12.bpfmap.v1.MapTypeR\x08mapTypes\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\xe4\x01\n\x07Welcome\x12)\n\x10protocol_version\x18\x01 \x01(\rR\x0fprotocolVersion\x12\x1d\n\nsession_id\x18\x02 \x01(\tR\tsessionId\x12\x19\n\x08relay_id\x18\x03 \x01(\tR\x07relayId\x12H\n\x12heartbeat_interval\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x11heartbeatInterval\x12*\n\x11\x63\x61ll_credit_bytes\x18\x05 \x01(\rR\x0f\x63\x61llCreditBytes\"\x0b\n\tHeartbeat\"\t\n\x07Goodbye\"\xbf\x01\n\tCallStart\x12\x17\n\x07\x63\x61ll_id\x18\x01 \x01(\rR\x06\x63\x61llId\x12\x10\n\x03rpc\x18\x02 \x01(\tR\x03rpc\x12\x33\n\x06origin\x18\x03 \x01(\x0b\x32\x1b.bpfmap.fleet.v1.CallOriginR\x06origin\x12\x33\n\x07timeout\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x07timeout\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestId\"\xb2\x01\n\nCallOrigin\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n\x04peer\x18\x02 \x01(\tR\x04peer\x12)\n\x06\x63\x61ller\x18\x03 \x01(\x0b\x32\x11.bpfmap.v1.CallerR\x06\x63\x61ller\x12\x39\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\texpiresAt\x12\x16\n\x06relays\x18\x05 \x03(\tR\x06relays\"K\n\x08\x43\x61llData\x12\x17\n\x07\x63\x61ll_id\x18\x01 \x01(\rR\x06\x63\x61llId\x12\x12\n\x04\x64\x61ta\x18\x02 \x01(\x0cR\x04\x64\x61ta\x12\x12\n\x04more\x18\x03 \x01(\x08R\x04more\"8\n\x07\x43\x61llEnd\x12\x17\n\x07\x63\x61ll_id\x18\x01 \x01(\rR\x06\x63\x61llId\x12\x14\n\x05\x65rror\x18\x02 \x01(\x0cR\x05\x65rror\"(\n\rCallHalfClose\x12\x17\n\x07\x63\x61ll_id\x18\x01 \x01(\rR\x06\x63\x61llId\"%\n\nCallCancel\x12\x17\n\x07\x63\x61ll_id\x18\x01 \x01(\rR\x06\x63\x61llId\";\n\nCallCredit\x12\x17\n\x07\x63\x61ll_id\x18\x01 \x01(\rR\x06\x63\x61llId\x12\x14\n\x05\x62ytes\x18\x02 \x01(\rR\x05\x62ytes2f\n\x12HostSessionService\x12P\n\x07\x43onnect\x12\x1f.bpfmap.fleet.v1.ConnectRequest\x1a .bpfmap.fleet.v1.ConnectResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*bpfmapd/_gen/bpfmap/fleet/v1/session.proto\x12\x0f\x62pfmap.fleet.v1\x1a*bpfmapd/_gen/bpfmap/fleet/v1/map_set.proto\x1a)bpfmapd/_gen/bpfmap/v1/host_service.proto\x1a bpfmapd/_gen/bpfmap/v1/map.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9f\x02\n\x0e\x43onnectRequest\x12\x32\n\x05hello\x18\x01 \x01(\x0b\x32\x1a.bpfmap.fleet.v1.HostHelloH\x00R\x05hello\x12:\n\theartbeat\x18\x02 \x01(\x0b\x32\x1a.bpfmap.fleet.v1.HeartbeatH\x00R\theartbeat\x12/\n\x04\x64\x61ta\x18\x03 \x01(\x0b\x32\x19.bpfmap.fleet.v1.CallDataH\x00R\x04\x64\x61ta\x12,\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x18.bpfmap.fleet.v1.CallEndH\x00R\x03\x65nd\x12\x35\n\x06\x63redit\x18\x05 \x01(\x0b\x32\x1b.bpfmap.fleet.v1.CallCreditH\x00R\x06\x63reditB\x07\n\x05\x66rame\"\xd6\x03\n\x0f\x43onnectResponse\x12\x34\n\x07welcome\x18\x01 \x01(\x0b\x32\x18.bpfmap.fleet.v1.WelcomeH\x00R\x07welcome\x12:\n\theartbeat\x18\x02 \x01(\x0b\x32\x1a.bpfmap.fleet.v1.HeartbeatH\x00R\theartbeat\x12\x32\n\x05start\x18\x03 \x01(\x0b\x32\x1a.bpfmap.fleet.v1.CallStartH\x00R\x05start\x12/\n\x04\x64\x61ta\x18\x04 \x01(\x0b\x32\x19.bpfmap.fleet.v1.CallDataH\x00R\x04\x64\x61ta\x12?\n\nhalf_close\x18\x05 \x01(\x0b\x32\x1e.bpfmap.fleet.v1.CallHalfCloseH\x00R\thalfClose\x12\x35\n\x06\x63\x61ncel\x18\x06 \x01(\x0b\x32\x1b.bpfmap.fleet.v1.CallCancelH\x00R\x06\x63\x61ncel\x12\x35\n\x06\x63redit\x18\x07 \x01(\x0b\x32\x1b.bpfmap.fleet.v1.CallCreditH\x00R\x06\x63redit\x12\x34\n\x07goodbye\x18\x08 \x01(\x0b\x32\x18.bpfmap.fleet.v1.GoodbyeH\x00R\x07goodbyeB\x07\n\x05\x66rame\"}\n\tHostHello\x12)\n\x10protocol_version\x18\x01 \x01(\rR\x0fprotocolVersion\x12\x45\n\x0cregistration\x18\x02 \x01(\x0b\x32!.bpfmap.fleet.v1.HostRegistrationR\x0cregistration\"\x83\x02\n\x10HostRegistration\x12\x17\n\x07host_id\x18\x01 \x01(\tR\x06hostId\x12\x45\n\x06labels\x18\x02 \x03(\x0b\x32-.bpfmap.fleet.v1.HostRegistration.LabelsEntryR\x06labels\x12#\n\x04host\x18\x03 \x01(\x0b\x32\x0f.bpfmap.v1.HostR\x04host\x12/\n\tmap_types\x18\x04 \x03(\x0e\x32\x12.bpfmap.v1.MapTypeR\x08mapTypes\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\xe4\x01\n\x07Welcome\x12)\n\x10protocol_version\x18\x01 \x01(\rR\x0fprotocolVersion\x12\x1d\n\nsession_id\x18\x02 \x01(\tR\tsessionId\x12\x19\n\x08relay_id\x18\x03 \x01(\tR\x07relayId\x12H\n\x12heartbeat_interval\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x11heartbeatInterval\x12*\n\x11\x63\x61ll_credit_bytes\x18\x05 \x01(\rR\x0f\x63\x61llCreditBytes\"\x0b\n\tHeartbeat\"\t\n\x07Goodbye\"\xbf\x01\n\tCallStart\x12\x17\n\x07\x63\x61ll_id\x18\x01 \x01(\rR\x06\x63\x61llId\x12\x10\n\x03rpc\x18\x02 \x01(\tR\x03rpc\x12\x33\n\x06origin\x18\x03 \x01(\x0b\x32\x1b.bpfmap.fleet.v1.CallOriginR\x06origin\x12\x33\n\x07timeout\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x07timeout\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestId\"\xb2\x01\n\nCallOrigin\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n\x04peer\x18\x02 \x01(\tR\x04peer\x12)\n\x06\x63\x61ller\x18\x03 \x01(\x0b\x32\x11.bpfmap.v1.CallerR\x06\x63\x61ller\x12\x39\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\texpiresAt\x12\x16\n\x06relays\x18\x05 \x03(\tR\x06relays\"K\n\x08\x43\x61llData\x12\x17\n\x07\x63\x61ll_id\x18\x01 \x01(\rR\x06\x63\x61llId\x12\x12\n\x04\x64\x61ta\x18\x02 \x01(\x0cR\x04\x64\x61ta\x12\x12\n\x04more\x18\x03 \x01(\x08R\x04more\"8\n\x07\x43\x61llEnd\x12\x17\n\x07\x63\x61ll_id\x18\x01 \x01(\rR\x06\x63\x61llId\x12\x14\n\x05\x65rror\x18\x02 \x01(\x0cR\x05\x65rror\"(\n\rCallHalfClose\x12\x17\n\x07\x63\x61ll_id\x18\x01 \x01(\rR\x06\x63\x61llId\"%\n\nCallCancel\x12\x17\n\x07\x63\x61ll_id\x18\x01 \x01(\rR\x06\x63\x61llId\";\n\nCallCredit\x12\x17\n\x07\x63\x61ll_id\x18\x01 \x01(\rR\x06\x63\x61llId\x12\x14\n\x05\x62ytes\x18\x02 \x01(\rR\x05\x62ytes\"\xd2\x01\n\x14\x46ollowMapSetsRequest\x12;\n\x05start\x18\x01 \x01(\x0b\x32#.bpfmap.fleet.v1.FollowMapSetsStartH\x00R\x05start\x12;\n\x07segment\x18\x02 \x01(\x0b\x32\x1f.bpfmap.fleet.v1.SegmentRequestH\x00R\x07segment\x12\x37\n\x06status\x18\x03 \x01(\x0b\x32\x1d.bpfmap.fleet.v1.MapSetStatusH\x00R\x06statusB\x07\n\x05\x66rame\"\xeb\x01\n\x15\x46ollowMapSetsResponse\x12=\n\x08manifest\x18\x01 \x01(\x0b\x32\x1f.bpfmap.fleet.v1.MapSetManifestH\x00R\x08manifest\x12\x1a\n\x07removed\x18\x02 \x01(\tH\x00R\x07removed\x12\x38\n\x06synced\x18\x03 \x01(\x0b\x32\x1e.bpfmap.fleet.v1.MapSetsSyncedH\x00R\x06synced\x12\x34\n\x07segment\x18\x04 \x01(\x0b\x32\x18.bpfmap.fleet.v1.SegmentH\x00R\x07segmentB\x07\n\x05\x66rame\"L\n\x12\x46ollowMapSetsStart\x12\x17\n\x07host_id\x18\x01 \x01(\tR\x06hostId\x12\x1d\n\nsession_id\x18\x02 \x01(\tR\tsessionId\"@\n\x0eMapSetManifest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n\x08manifest\x18\x02 \x01(\x0cR\x08manifest\"\x0f\n\rMapSetsSynced\"8\n\x0eSegmentRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n\x04hash\x18\x02 \x01(\x0cR\x04hash\"S\n\x07Segment\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n\x04hash\x18\x02 \x01(\x0cR\x04hash\x12\x17\n\x04\x64\x61ta\x18\x03 \x01(\x0cH\x00R\x04\x64\x61ta\x88\x01\x01\x42\x07\n\x05_data2\xca\x01\n\x12HostSessionService\x12P\n\x07\x43onnect\x12\x1f.bpfmap.fleet.v1.ConnectRequest\x1a .bpfmap.fleet.v1.ConnectResponse(\x01\x30\x01\x12\x62\n\rFollowMapSets\x12%.bpfmap.fleet.v1.FollowMapSetsRequest\x1a&.bpfmap.fleet.v1.FollowMapSetsResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,36 +38,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_HOSTREGISTRATION_LABELSENTRY']._loaded_options = None
   _globals['_HOSTREGISTRATION_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_CONNECTREQUEST']._serialized_start=206
-  _globals['_CONNECTREQUEST']._serialized_end=493
-  _globals['_CONNECTRESPONSE']._serialized_start=496
-  _globals['_CONNECTRESPONSE']._serialized_end=966
-  _globals['_HOSTHELLO']._serialized_start=968
-  _globals['_HOSTHELLO']._serialized_end=1093
-  _globals['_HOSTREGISTRATION']._serialized_start=1096
-  _globals['_HOSTREGISTRATION']._serialized_end=1355
-  _globals['_HOSTREGISTRATION_LABELSENTRY']._serialized_start=1298
-  _globals['_HOSTREGISTRATION_LABELSENTRY']._serialized_end=1355
-  _globals['_WELCOME']._serialized_start=1358
-  _globals['_WELCOME']._serialized_end=1586
-  _globals['_HEARTBEAT']._serialized_start=1588
-  _globals['_HEARTBEAT']._serialized_end=1599
-  _globals['_GOODBYE']._serialized_start=1601
-  _globals['_GOODBYE']._serialized_end=1610
-  _globals['_CALLSTART']._serialized_start=1613
-  _globals['_CALLSTART']._serialized_end=1804
-  _globals['_CALLORIGIN']._serialized_start=1807
-  _globals['_CALLORIGIN']._serialized_end=1985
-  _globals['_CALLDATA']._serialized_start=1987
-  _globals['_CALLDATA']._serialized_end=2062
-  _globals['_CALLEND']._serialized_start=2064
-  _globals['_CALLEND']._serialized_end=2120
-  _globals['_CALLHALFCLOSE']._serialized_start=2122
-  _globals['_CALLHALFCLOSE']._serialized_end=2162
-  _globals['_CALLCANCEL']._serialized_start=2164
-  _globals['_CALLCANCEL']._serialized_end=2201
-  _globals['_CALLCREDIT']._serialized_start=2203
-  _globals['_CALLCREDIT']._serialized_end=2262
-  _globals['_HOSTSESSIONSERVICE']._serialized_start=2264
-  _globals['_HOSTSESSIONSERVICE']._serialized_end=2366
+  _globals['_CONNECTREQUEST']._serialized_start=250
+  _globals['_CONNECTREQUEST']._serialized_end=537
+  _globals['_CONNECTRESPONSE']._serialized_start=540
+  _globals['_CONNECTRESPONSE']._serialized_end=1010
+  _globals['_HOSTHELLO']._serialized_start=1012
+  _globals['_HOSTHELLO']._serialized_end=1137
+  _globals['_HOSTREGISTRATION']._serialized_start=1140
+  _globals['_HOSTREGISTRATION']._serialized_end=1399
+  _globals['_HOSTREGISTRATION_LABELSENTRY']._serialized_start=1342
+  _globals['_HOSTREGISTRATION_LABELSENTRY']._serialized_end=1399
+  _globals['_WELCOME']._serialized_start=1402
+  _globals['_WELCOME']._serialized_end=1630
+  _globals['_HEARTBEAT']._serialized_start=1632
+  _globals['_HEARTBEAT']._serialized_end=1643
+  _globals['_GOODBYE']._serialized_start=1645
+  _globals['_GOODBYE']._serialized_end=1654
+  _globals['_CALLSTART']._serialized_start=1657
+  _globals['_CALLSTART']._serialized_end=1848
+  _globals['_CALLORIGIN']._serialized_start=1851
+  _globals['_CALLORIGIN']._serialized_end=2029
+  _globals['_CALLDATA']._serialized_start=2031
+  _globals['_CALLDATA']._serialized_end=2106
+  _globals['_CALLEND']._serialized_start=2108
+  _globals['_CALLEND']._serialized_end=2164
+  _globals['_CALLHALFCLOSE']._serialized_start=2166
+  _globals['_CALLHALFCLOSE']._serialized_end=2206
+  _globals['_CALLCANCEL']._serialized_start=2208
+  _globals['_CALLCANCEL']._serialized_end=2245
+  _globals['_CALLCREDIT']._serialized_start=2247
+  _globals['_CALLCREDIT']._serialized_end=2306
+  _globals['_FOLLOWMAPSETSREQUEST']._serialized_start=2309
+  _globals['_FOLLOWMAPSETSREQUEST']._serialized_end=2519
+  _globals['_FOLLOWMAPSETSRESPONSE']._serialized_start=2522
+  _globals['_FOLLOWMAPSETSRESPONSE']._serialized_end=2757
+  _globals['_FOLLOWMAPSETSSTART']._serialized_start=2759
+  _globals['_FOLLOWMAPSETSSTART']._serialized_end=2835
+  _globals['_MAPSETMANIFEST']._serialized_start=2837
+  _globals['_MAPSETMANIFEST']._serialized_end=2901
+  _globals['_MAPSETSSYNCED']._serialized_start=2903
+  _globals['_MAPSETSSYNCED']._serialized_end=2918
+  _globals['_SEGMENTREQUEST']._serialized_start=2920
+  _globals['_SEGMENTREQUEST']._serialized_end=2976
+  _globals['_SEGMENT']._serialized_start=2978
+  _globals['_SEGMENT']._serialized_end=3061
+  _globals['_HOSTSESSIONSERVICE']._serialized_start=3064
+  _globals['_HOSTSESSIONSERVICE']._serialized_end=3266
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from bpfmapd._gen.bpfmap.fleet.v1 import map_set_pb2 as _map_set_pb2
 from bpfmapd._gen.bpfmap.v1 import host_service_pb2 as _host_service_pb2
 from bpfmapd._gen.bpfmap.v1 import map_pb2 as _map_pb2
 from collections import abc as _abc
@@ -515,3 +516,210 @@ class CallCredit(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CallCredit: _TypeAlias = CallCredit  # noqa: Y015
+
+@_typing.final
+class FollowMapSetsRequest(_message.Message):
+    """From the host."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_FIELD_NUMBER: _builtins.int
+    SEGMENT_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def start(self) -> Global___FollowMapSetsStart:
+        """The first: whose sets."""
+
+    @_builtins.property
+    def segment(self) -> Global___SegmentRequest:
+        """The host lacks a segment."""
+
+    @_builtins.property
+    def status(self) -> _map_set_pb2.MapSetStatus:
+        """How a set is on the host."""
+
+    def __init__(
+        self,
+        *,
+        start: Global___FollowMapSetsStart | None = ...,
+        segment: Global___SegmentRequest | None = ...,
+        status: _map_set_pb2.MapSetStatus | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["frame", b"frame", "segment", b"segment", "start", b"start", "status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frame", b"frame", "segment", b"segment", "start", b"start", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["start", "segment", "status"]  # noqa: Y015
+    _WhichOneofArgType_frame: _TypeAlias = _typing.Literal["frame", b"frame"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_frame) -> _WhichOneofReturnType_frame | None: ...
+
+Global___FollowMapSetsRequest: _TypeAlias = FollowMapSetsRequest  # noqa: Y015
+
+@_typing.final
+class FollowMapSetsResponse(_message.Message):
+    """From the relay."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MANIFEST_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
+    SYNCED_FIELD_NUMBER: _builtins.int
+    SEGMENT_FIELD_NUMBER: _builtins.int
+    removed: _builtins.str
+    """Name of a set that is not for the host any more."""
+    @_builtins.property
+    def manifest(self) -> Global___MapSetManifest:
+        """A set that is for the host, as it is now."""
+
+    @_builtins.property
+    def synced(self) -> Global___MapSetsSynced:
+        """All sets have been told: the host has no others."""
+
+    @_builtins.property
+    def segment(self) -> Global___Segment:
+        """A segment that was asked for."""
+
+    def __init__(
+        self,
+        *,
+        manifest: Global___MapSetManifest | None = ...,
+        removed: _builtins.str = ...,
+        synced: Global___MapSetsSynced | None = ...,
+        segment: Global___Segment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["frame", b"frame", "manifest", b"manifest", "removed", b"removed", "segment", b"segment", "synced", b"synced"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frame", b"frame", "manifest", b"manifest", "removed", b"removed", "segment", b"segment", "synced", b"synced"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["manifest", "removed", "synced", "segment"]  # noqa: Y015
+    _WhichOneofArgType_frame: _TypeAlias = _typing.Literal["frame", b"frame"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_frame) -> _WhichOneofReturnType_frame | None: ...
+
+Global___FollowMapSetsResponse: _TypeAlias = FollowMapSetsResponse  # noqa: Y015
+
+@_typing.final
+class FollowMapSetsStart(_message.Message):
+    """Whose sets are followed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOST_ID_FIELD_NUMBER: _builtins.int
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    host_id: _builtins.str
+    """Id of the host."""
+    session_id: _builtins.str
+    """Welcome.session_id of its session."""
+    def __init__(
+        self,
+        *,
+        host_id: _builtins.str = ...,
+        session_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["host_id", b"host_id", "session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FollowMapSetsStart: _TypeAlias = FollowMapSetsStart  # noqa: Y015
+
+@_typing.final
+class MapSetManifest(_message.Message):
+    """A set at a generation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    MANIFEST_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    manifest: _builtins.bytes
+    """What daemons know of it: its segments by hash, and the rest. JSON of a form of their own."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        manifest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["manifest", b"manifest", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MapSetManifest: _TypeAlias = MapSetManifest  # noqa: Y015
+
+@_typing.final
+class MapSetsSynced(_message.Message):
+    """All sets have been told."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MapSetsSynced: _TypeAlias = MapSetsSynced  # noqa: Y015
+
+@_typing.final
+class SegmentRequest(_message.Message):
+    """A segment that a host lacks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    HASH_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the set."""
+    hash: _builtins.bytes
+    """Its SHA-256."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        hash: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hash", b"hash", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SegmentRequest: _TypeAlias = SegmentRequest  # noqa: Y015
+
+@_typing.final
+class Segment(_message.Message):
+    """A segment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    HASH_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the set."""
+    hash: _builtins.bytes
+    """Its SHA-256."""
+    data: _builtins.bytes
+    """Its bytes; absent where nobody has it any more, because the set has changed."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        hash: _builtins.bytes = ...,
+        data: _builtins.bytes | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_data", b"_data", "data", b"data"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_data", b"_data", "data", b"data", "hash", b"hash", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__data: _TypeAlias = _typing.Literal["data"]  # noqa: Y015
+    _WhichOneofArgType__data: _TypeAlias = _typing.Literal["_data", b"_data"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__data) -> _WhichOneofReturnType__data | None: ...
+
+Global___Segment: _TypeAlias = Segment  # noqa: Y015

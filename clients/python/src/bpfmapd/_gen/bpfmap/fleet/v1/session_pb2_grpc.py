@@ -41,6 +41,11 @@ class HostSessionServiceStub(object):
                 request_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_session__pb2.ConnectRequest.SerializeToString,
                 response_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_session__pb2.ConnectResponse.FromString,
                 _registered_method=True)
+        self.FollowMapSets = channel.stream_stream(
+                '/bpfmap.fleet.v1.HostSessionService/FollowMapSets',
+                request_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_session__pb2.FollowMapSetsRequest.SerializeToString,
+                response_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_session__pb2.FollowMapSetsResponse.FromString,
+                _registered_method=True)
 
 
 class HostSessionServiceServicer(object):
@@ -68,6 +73,18 @@ class HostSessionServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FollowMapSets(self, request_iterator, context):
+        """The map sets that are for a host, beside its session. The first request must be `start`. The
+        relay tells the sets, then `synced`, then what changes; the host asks for segments that it
+        lacks, and tells how its sets are. It ends with the session.
+
+        Errors: as Connect; FAILED_PRECONDITION SESSION_PROTOCOL where the host has no such session
+        with this relay.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_HostSessionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -75,6 +92,11 @@ def add_HostSessionServiceServicer_to_server(servicer, server):
                     servicer.Connect,
                     request_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_session__pb2.ConnectRequest.FromString,
                     response_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_session__pb2.ConnectResponse.SerializeToString,
+            ),
+            'FollowMapSets': grpc.stream_stream_rpc_method_handler(
+                    servicer.FollowMapSets,
+                    request_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_session__pb2.FollowMapSetsRequest.FromString,
+                    response_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_session__pb2.FollowMapSetsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -106,6 +128,33 @@ class HostSessionService(object):
             '/bpfmap.fleet.v1.HostSessionService/Connect',
             bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_session__pb2.ConnectRequest.SerializeToString,
             bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_session__pb2.ConnectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FollowMapSets(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/bpfmap.fleet.v1.HostSessionService/FollowMapSets',
+            bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_session__pb2.FollowMapSetsRequest.SerializeToString,
+            bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_session__pb2.FollowMapSetsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -51,6 +51,14 @@ class HostSessionServiceStub:
     SESSION_REPLACED where the host has registered anew; UNAVAILABLE STORE_UNAVAILABLE and
     DAEMON_STOPPING: try another relay, or later.
     """
+    FollowMapSets: _grpc.StreamStreamMultiCallable[_session_pb2.FollowMapSetsRequest, _session_pb2.FollowMapSetsResponse]
+    """The map sets that are for a host, beside its session. The first request must be `start`. The
+    relay tells the sets, then `synced`, then what changes; the host asks for segments that it
+    lacks, and tells how its sets are. It ends with the session.
+
+    Errors: as Connect; FAILED_PRECONDITION SESSION_PROTOCOL where the host has no such session
+    with this relay.
+    """
 
 @_typing.type_check_only
 class HostSessionServiceAsyncStub(HostSessionServiceStub):
@@ -74,6 +82,14 @@ class HostSessionServiceAsyncStub(HostSessionServiceStub):
     SESSION_PROTOCOL for a version or a frame that the relay does not understand; ABORTED
     SESSION_REPLACED where the host has registered anew; UNAVAILABLE STORE_UNAVAILABLE and
     DAEMON_STOPPING: try another relay, or later.
+    """
+    FollowMapSets: _aio.StreamStreamMultiCallable[_session_pb2.FollowMapSetsRequest, _session_pb2.FollowMapSetsResponse]  # type: ignore[assignment]
+    """The map sets that are for a host, beside its session. The first request must be `start`. The
+    relay tells the sets, then `synced`, then what changes; the host asks for segments that it
+    lacks, and tells how its sets are. It ends with the session.
+
+    Errors: as Connect; FAILED_PRECONDITION SESSION_PROTOCOL where the host has no such session
+    with this relay.
     """
 
 class HostSessionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -101,6 +117,20 @@ class HostSessionServiceServicer(metaclass=_abc_1.ABCMeta):
         SESSION_PROTOCOL for a version or a frame that the relay does not understand; ABORTED
         SESSION_REPLACED where the host has registered anew; UNAVAILABLE STORE_UNAVAILABLE and
         DAEMON_STOPPING: try another relay, or later.
+        """
+
+    @_abc_1.abstractmethod
+    def FollowMapSets(
+        self,
+        request_iterator: _MaybeAsyncIterator[_session_pb2.FollowMapSetsRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_session_pb2.FollowMapSetsResponse], _abc.AsyncIterator[_session_pb2.FollowMapSetsResponse]]:
+        """The map sets that are for a host, beside its session. The first request must be `start`. The
+        relay tells the sets, then `synced`, then what changes; the host asks for segments that it
+        lacks, and tells how its sets are. It ends with the session.
+
+        Errors: as Connect; FAILED_PRECONDITION SESSION_PROTOCOL where the host has no such session
+        with this relay.
         """
 
 def add_HostSessionServiceServicer_to_server(servicer: HostSessionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,170 @@
+import type { FollowMapSetsRequest, FollowMapSetsResponse } from "@bpfmapd/client/proto";
+import { FollowMapSetsResponseSchema } from "@bpfmapd/client/proto";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { FrameQueue } from "../session/frame-queue.js";
+import { sessionProtocolError } from "../session/session-error.js";
+import { encodeManifest, type MapSets, SetError } from "../sets/index.js";
+import { setMatcher } from "../sets-contract.js";
+import { Bell } from "../store/bell.js";
+import { checkHostId, type HostPeer } from "./host-peer.js";
+import type { RelaySession } from "./relay-session.js";
+import type { SetCatalogue } from "./set-catalogue.js";
+import type { SetStatuses } from "./set-statuses.js";
+
+type Frame = MessageInitShape<typeof FollowMapSetsResponseSchema>["frame"];
+
+/** What a relay has of sets. */
+export interface FollowParts {
+  readonly sets: MapSets;
+  readonly catalogue: SetCatalogue;
+  readonly statuses: SetStatuses;
+  readonly sessionOf: (hostId: string) => RelaySession | undefined;
+}
+
+/** Serves the sets of a host until its session ends: the frames for the host. */
+export function followSets(
+  parts: FollowParts,
+  requests: AsyncIterable<FollowMapSetsRequest>,
+  peer: HostPeer,
+  signal: AbortSignal,
+): AsyncIterable<FollowMapSetsResponse> {
+  const out = new FrameQueue<FollowMapSetsResponse>();
+  run(parts, requests, peer, out, signal).then(
+    () => out.end(),
+    (error) => out.end(error),
+  );
+  return out;
+}
+
+async function run(
+  parts: FollowParts,
+  requests: AsyncIterable<FollowMapSetsRequest>,
+  peer: HostPeer,
+  out: FrameQueue<FollowMapSetsResponse>,
+  signal: AbortSignal,
+): Promise<void> {
+  const frames = requests[Symbol.asyncIterator]();
+  const session = sessionOf(parts, (await frames.next()).value, peer);
+  const over = AbortSignal.any([signal, session.closed]);
+  const follow = new Follow(parts, session, out, over);
+  const ended = new AbortController();
+  const telling = follow.tell(AbortSignal.any([over, ended.signal]));
+  // What goes wrong there ends the stream.
+  telling.catch((error) => out.end(error));
+  over.addEventListener("abort", () => out.end(), { once: true });
+  try {
+    for (let next = await frames.next(); !next.done; next = await frames.next()) {
+      if (over.aborted) break;
+      await follow.receive(next.value);
+    }
+  } finally {
+    ended.abort();
+  }
+}
+
+function sessionOf(
+  { sessionOf }: FollowParts,
+  request: FollowMapSetsRequest | undefined,
+  peer: HostPeer,
+): RelaySession {
+  if (request?.frame.case !== "start") throw sessionProtocolError("it begins with a start");
+  const { hostId, sessionId } = request.frame.value;
+  checkHostId(hostId, peer);
+  const session = sessionOf(hostId);
+  if (session?.id === sessionId) return session;
+  throw sessionProtocolError(`host ${hostId} has no session ${sessionId} with this relay`);
+}
+
+/** One host that follows its sets. */
+class Follow {
+  readonly #parts: FollowParts;
+  readonly #session: RelaySession;
+  readonly #out: FrameQueue<FollowMapSetsResponse>;
+  readonly #over: AbortSignal;
+
+  constructor(
+    parts: FollowParts,
+    session: RelaySession,
+    out: FrameQueue<FollowMapSetsResponse>,
+    over: AbortSignal,
+  ) {
+    this.#parts = parts;
+    this.#session = session;
+    this.#out = out;
+    this.#over = over;
+  }
+
+  /** Tells the sets that are for the host, and their changes; of one that changes fast, the newest. */
+  async tell(signal: AbortSignal): Promise<void> {
+    const { catalogue } = this.#parts;
+    await catalogue.ready();
+    const changed = new Set<string>(catalogue.names);
+    const told = new Set<string>();
+    const bell = new Bell();
+    const stop = catalogue.onChange((name) => {
+      changed.add(name);
+      bell.ring();
+    });
+    const wake = () => bell.ring();
+    signal.addEventListener("abort", wake, { once: true });
+    try {
+      for (let isSynced = false; !signal.aborted; isSynced = true) {
+        for (const name of changed) {
+          changed.delete(name);
+          await this.#tellOne(name, told);
+          if (signal.aborted) return;
+        }
+        if (!isSynced) await this.#send({ case: "synced", value: {} });
+        if (changed.size === 0 && !signal.aborted) await bell.next;
+      }
+    } finally {
+      stop();
+      signal.removeEventListener("abort", wake);
+    }
+  }
+
+  /** Takes what the host sends. */
+  async receive({ frame }: FollowMapSetsRequest): Promise<void> {
+    switch (frame.case) {
+      case "segment":
+        // Several are asked for at a time; the host bounds how many.
+        void this.#sendSegment(frame.value.name, frame.value.hash);
+        return;
+      case "status":
+        if (this.#parts.catalogue.get(frame.value.name) === undefined) return;
+        this.#parts.statuses.report(this.#session.hostId, frame.value);
+        return;
+      default:
+        throw sessionProtocolError("a host says start once, and nothing that the relay knows not");
+    }
+  }
+
+  async #tellOne(name: string, told: Set<string>): Promise<void> {
+    const manifest = this.#parts.catalogue.get(name);
+    const { hostId: id, labels } = this.#session.registration;
+    if (manifest !== undefined && setMatcher(manifest)({ id, labels })) {
+      told.add(name);
+      const value = { name, manifest: encodeManifest(manifest) };
+      await this.#send({ case: "manifest", value });
+    } else if (told.delete(name)) {
+      await this.#send({ case: "removed", value: name });
+    }
+  }
+
+  async #sendSegment(name: string, hash: Uint8Array): Promise<void> {
+    try {
+      const hex = Buffer.from(hash).toString("hex");
+      const data = await this.#parts.sets.segment(name, hex, { signal: this.#over });
+      await this.#send({ case: "segment", value: { name, hash, data } });
+    } catch (error) {
+      if (this.#over.aborted) return;
+      const isGone = error instanceof SetError && error.code !== "DAMAGED";
+      if (isGone) await this.#send({ case: "segment", value: { name, hash } });
+      else this.#out.end(error);
+    }
+  }
+
+  #send(frame: Frame): Promise<void> {
+    return this.#out.send(create(FollowMapSetsResponseSchema, { frame }));
+  }
+}

@@ -1,0 +1,114 @@
+import type { Logger } from "pino";
+import type { Clock } from "../clock.js";
+import { storeUnavailable } from "../session/session-error.js";
+import { type Manifest, type SetChange, watchSets } from "../sets/index.js";
+import type { Store } from "../store/index.js";
+
+const RETRY_MS = 500;
+
+/** Told of a set that is new, has changed or is deleted. */
+export type SetListener = (name: string) => void;
+
+/** All sets, as the store has them: a copy that follows it. */
+export class SetCatalogue {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #manifests = new Map<string, Manifest>();
+  readonly #listeners = new Set<SetListener>();
+  readonly #stopped = new AbortController();
+  #isReady = false;
+  #trouble: unknown;
+  #waiting: (() => void)[] = [];
+
+  constructor(store: Store, clock: Clock, log: Logger) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** Begins to follow the store. */
+  start(): void {
+    void this.#follow();
+  }
+
+  close(): void {
+    this.#stopped.abort();
+    this.#wake();
+  }
+
+  /** Settles when the store has been read. Throws STORE_UNAVAILABLE where it cannot be. */
+  async ready(): Promise<void> {
+    if (this.#isReady) return;
+    if (this.#trouble === undefined) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    if (!this.#isReady) throw storeUnavailable(this.#trouble);
+  }
+
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  get names(): Iterable<string> {
+    return this.#manifests.keys();
+  }
+
+  get(name: string): Manifest | undefined {
+    return this.#manifests.get(name);
+  }
+
+  /** Calls back for each set that changes; answers how to end that. */
+  onChange(listener: SetListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async #follow(): Promise<void> {
+    const { signal } = this.#stopped;
+    const onInterrupted = (error: Error) =>
+      this.#log.info({ err: error.message }, "map sets are read anew from the store");
+    while (!signal.aborted) {
+      try {
+        let isFirst = true;
+        for await (const changes of watchSets(this.#store, { signal, onInterrupted })) {
+          if (isFirst) this.#forgetAllBut(changes);
+          isFirst = false;
+          for (const change of changes) this.#apply(change);
+          this.#isReady = true;
+          this.#wake();
+        }
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#trouble = error;
+        this.#wake();
+        const err = (error as Error).message;
+        this.#log.warn({ err }, "map sets cannot be read from the store: trying again");
+      }
+      await this.#clock.sleep(RETRY_MS, signal).catch(() => {});
+    }
+  }
+
+  /** The first batch is all there is. */
+  #forgetAllBut(changes: readonly SetChange[]): void {
+    const there = new Set(changes.map(({ name }) => name));
+    for (const name of [...this.#manifests.keys()]) {
+      if (!there.has(name)) this.#apply({ type: "deleted", name });
+    }
+  }
+
+  #apply(change: SetChange): void {
+    const { name } = change;
+    if (change.type === "unreadable") {
+      this.#log.error({ set: name, err: change.error.message }, "a map set cannot be read");
+      return;
+    }
+    if (change.type === "put") this.#manifests.set(name, change.manifest);
+    else this.#manifests.delete(name);
+    for (const listener of this.#listeners) listener(name);
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+}
