@@ -146,18 +146,42 @@ export class KeySums {
 
   /** Keeps half the keys that there is room for, those that may have most. */
   #forget(): void {
-    const sums = [...this.#entries.values()].map((entry) => this.#sumOf(entry));
-    sums.sort((a, b) => compareNumbers(b.atMost, a.atMost) || compareSums(a, b));
-    const forgotten = sums.splice(this.#room >> 1);
-    const low = forgotten.reduce((least, { atLeast }) => lesser(least, atLeast), this.#others.low);
-    const high = forgotten.reduce((most, { atMost }) => greater(most, atMost), this.#others.high);
+    let { low, high } = this.#others;
+    const isKept = this.#mostOf(this.#room >> 1);
+    for (const [id, entry] of this.#entries) {
+      const { atLeast, atMost } = this.#sumOf(entry);
+      if (isKept(atMost)) {
+        entry.low = atLeast;
+        entry.high = atMost;
+      } else {
+        low = lesser(low, atLeast);
+        high = greater(high, atMost);
+        this.#entries.delete(id);
+      }
+    }
     this.#others = { low, high };
     this.#hasOthers = true;
-    this.#entries.clear();
-    for (const { key, json, atLeast, atMost, hosts } of sums) {
-      const bounds = { low: atLeast, high: atMost, otherLow: low, otherHigh: high };
-      this.#entries.set(idOf(key), { key, json, ...bounds, hosts });
+    for (const entry of this.#entries.values()) {
+      entry.otherLow = low;
+      entry.otherHigh = high;
     }
+  }
+
+  /**
+   * Tells of upper bounds, once of each entry, whether they are among the greatest. They are
+   * compared as floats, which is quick, and may mistake numbers that are nearly the same.
+   */
+  #mostOf(count: number): (atMost: bigint) => boolean {
+    const bounds = new Float64Array(this.#entries.size);
+    let at = 0;
+    for (const entry of this.#entries.values()) bounds[at++] = Number(this.#sumOf(entry).atMost);
+    bounds.sort();
+    const least = bounds[bounds.length - count] as number;
+    let equal = count - (bounds.length - (bounds.findLastIndex((bound) => bound <= least) + 1));
+    return (atMost) => {
+      const bound = Number(atMost);
+      return bound > least || (bound === least && equal-- > 0);
+    };
   }
 }
 
