@@ -101,22 +101,24 @@ func (h *Handle) Aggregate(ctx context.Context, fields []NumberField, options *A
 	if options == nil {
 		options = &AggregateOptions{}
 	}
-	request := &bpfmapv1.AggregateElementsRequest{
-		Map:    h.ref.Proto(),
-		Filter: options.Filter,
-		Typing: h.types.proto(),
-	}
-	for _, field := range fields {
-		request.Fields = append(request.Fields, field.proto())
-	}
-	if options.Top > 0 {
-		request.Top = &bpfmapv1.TopKeysRequest{Field: options.TopField, Limit: options.Top}
-	}
+	request := options.request(h.ref, fields)
+	request.Typing = h.types.proto()
 	answer, err := h.client.maps.AggregateElements(ctx, request)
 	if err != nil {
 		return nil, h.client.errorOf(ctx, err)
 	}
 	return aggregateOf(answer)
+}
+
+func (o *AggregateOptions) request(ref Ref, fields []NumberField) *bpfmapv1.AggregateElementsRequest {
+	request := &bpfmapv1.AggregateElementsRequest{Map: ref.Proto(), Filter: o.Filter}
+	for _, field := range fields {
+		request.Fields = append(request.Fields, field.proto())
+	}
+	if o.Top > 0 {
+		request.Top = &bpfmapv1.TopKeysRequest{Field: o.TopField, Limit: o.Top}
+	}
+	return request
 }
 
 func aggregateOf(answer *bpfmapv1.AggregateElementsResponse) (*Aggregate, error) {
@@ -128,16 +130,8 @@ func aggregateOf(answer *bpfmapv1.AggregateElementsResponse) (*Aggregate, error)
 		ReadStarted:  answer.GetReadStarted().AsTime(),
 		ReadFinished: answer.GetReadFinished().AsTime(),
 	}
-	numbers := decimals{}
-	for _, totals := range answer.GetTotals() {
-		aggregate.Totals = append(aggregate.Totals, NumberTotals{
-			Count:     totals.GetCount(),
-			Sum:       numbers.parse(totals.GetSum()),
-			Min:       numbers.parse(totals.GetMin()),
-			Max:       numbers.parse(totals.GetMax()),
-			Histogram: totals.GetHistogram(),
-		})
-	}
+	numbers := &decimals{}
+	aggregate.Totals = totalsOf(answer.GetTotals(), numbers)
 	top := answer.GetTop()
 	count := int(top.GetCount())
 	if count != len(top.GetNumbers()) || (count > 0 && len(top.GetKeys())%count != 0) {
@@ -149,10 +143,7 @@ func aggregateOf(answer *bpfmapv1.AggregateElementsResponse) (*Aggregate, error)
 		aggregate.Top = append(aggregate.Top, KeyNumber{Key: key, Number: numbers.parse(number)})
 	}
 	aggregate.OthersMax = numbers.parse(top.GetOthersMax())
-	if numbers.wrong != "" {
-		return nil, protocolError("sent %q for a number", numbers.wrong)
-	}
-	return aggregate, nil
+	return aggregate, numbers.err()
 }
 
 // decimals parses numbers, and keeps the first that is none.
@@ -168,4 +159,12 @@ func (d *decimals) parse(text string) *big.Int {
 		d.wrong = text
 	}
 	return number
+}
+
+// err tells the first text that is no number.
+func (d *decimals) err() error {
+	if d.wrong == "" {
+		return nil
+	}
+	return protocolError("sent %q for a number", d.wrong)
 }

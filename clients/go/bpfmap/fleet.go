@@ -211,7 +211,7 @@ func (f *FanOut) answer(response *fleetv1.FanOutResponse) (HostAnswer, error) {
 	told := response.GetResult()
 	result := &HostResult{
 		Outcome:   told.GetOutcome(),
-		Err:       f.errorIn(told.GetError()),
+		Err:       hostErrorIn(told.GetError()),
 		MaybeDone: told.GetMaybeDone(),
 		Took:      told.GetTook().AsDuration(),
 	}
@@ -225,8 +225,8 @@ func (f *FanOut) answer(response *fleetv1.FanOutResponse) (HostAnswer, error) {
 	return HostAnswer{HostID: told.GetHostId(), Result: result}, nil
 }
 
-// errorIn is the error in a result: a serialized google.rpc.Status, or nothing.
-func (f *FanOut) errorIn(bytes []byte) error {
+// hostErrorIn is the error in a result: a serialized google.rpc.Status, or nothing.
+func hostErrorIn(bytes []byte) error {
 	if len(bytes) == 0 {
 		return nil
 	}

@@ -1,7 +1,9 @@
 package bpfmap_test
 
 import (
+	"encoding/binary"
 	"errors"
+	"math"
 	"path/filepath"
 	"testing"
 	"time"
@@ -96,5 +98,103 @@ func TestAFanOutThatCannotBeMadeFailsAsAWhole(t *testing.T) {
 	results, err := client.FanOut(ctx, options, missing).Results()
 	if err != nil || results["go-b"].Outcome != bpfmap.HostSkipped {
 		t.Errorf("after the first failure: %v, %v", results["go-b"], err)
+	}
+}
+
+// makeCounters makes a map of u64 counters on each host, and writes them.
+func makeCounters(t *testing.T, client *bpfmap.Client, counters map[string]map[uint32]uint64) {
+	t.Helper()
+	spec := &bpfmapv1.MapSpec{Type: bpfmapv1.MapType_MAP_TYPE_HASH, Name: "go_counters", KeySize: 4, ValueSize: 8, MaxEntries: 100}
+	for host, values := range counters {
+		elements := &bpfmapv1.Elements{Count: uint32(len(values))}
+		for key, value := range values {
+			elements.Keys = binary.NativeEndian.AppendUint32(elements.Keys, key)
+			elements.Values = binary.NativeEndian.AppendUint64(elements.Values, value)
+		}
+		on := &bpfmap.FanOutOptions{Hosts: &bpfmap.HostSelector{HostIds: []string{host}}}
+		create := &bpfmapv1.CreateMapRequest{Spec: spec, Hold: &bpfmapv1.HoldSpec{Name: "go-counters"}, InitialElements: elements}
+		results, err := client.FanOut(within(t), on, create).Results()
+		if err != nil || results[host].Err != nil {
+			t.Fatalf("no map on %s: %v, %v", host, results[host], err)
+		}
+	}
+}
+
+func TestNumbersAreFoldedOverTheHostsOfAFleet(t *testing.T) {
+	client := startFleet(t)
+	makeCounters(t, client, map[string]map[uint32]uint64{
+		"go-a": {1: math.MaxUint64, 2: 5},
+		"go-b": {1: math.MaxUint64, 3: 7},
+	})
+	fields := []bpfmap.NumberField{{Type: bpfmap.U64}}
+	options := &bpfmap.FleetAggregateOptions{PerHost: true}
+	options.Top = 2
+	answers := 0
+	for answer, err := range client.FleetAggregate(within(t), bpfmap.Held("go-counters"), fields, options) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		answers++
+		if c := answer.Coverage; c.Matched != 2 || c.Answered != 2 || len(c.Failures) != 0 {
+			t.Errorf("the coverage is %v", c)
+		}
+		if sum := answer.Totals[0].Sum.String(); sum != "36893488147419103242" {
+			t.Errorf("the sum is %s", sum)
+		}
+		if top := answer.Top[0]; top.AtLeast.String() != "36893488147419103230" || top.AtMost.Cmp(top.AtLeast) != 0 || top.Hosts != 2 {
+			t.Errorf("the first of the top is %v", top)
+		}
+		if len(answer.Top) != 2 || answer.OthersMax.Int64() != 5 || len(answer.Hosts) != 2 {
+			t.Errorf("answered %v", answer)
+		}
+	}
+	if answers != 1 {
+		t.Errorf("%d answers", answers)
+	}
+	missing := bpfmap.Held("go-nothing")
+	for answer, err := range client.FleetAggregate(within(t), missing, fields, nil) {
+		if err != nil || answer.Coverage.Failed != 2 || !errors.Is(answer.Coverage.Failures["go-b"], bpfmap.ErrHoldNotExist) {
+			t.Errorf("answered %v: %v", answer, err)
+		}
+	}
+}
+
+func TestAMapIsWatchedOnAllHostsOfAFleet(t *testing.T) {
+	client := startFleet(t)
+	makeCounters(t, client, map[string]map[uint32]uint64{"go-a": {1: 10}, "go-b": {2: 20}})
+	watch := client.FleetWatch(within(t), bpfmap.Held("go-counters"), nil)
+	told, synced := map[string]uint64{}, 0
+	for event := range watch.Events() {
+		switch {
+		case event.Kind == bpfmap.FleetStarted && event.Hosts != 2:
+			t.Errorf("%d hosts match", event.Hosts)
+		case event.Event.Kind == bpfmap.EventPut:
+			told[event.HostID] += binary.NativeEndian.Uint64(event.Event.Value)
+		case event.Event.Kind == bpfmap.EventSynced:
+			synced++
+		}
+		if synced == 2 {
+			break
+		}
+	}
+	if watch.Err() != nil || told["go-a"] != 10 || told["go-b"] != 20 {
+		t.Errorf("told %v: %v", told, watch.Err())
+	}
+	positions := watch.Positions()
+	if len(positions) != 2 {
+		t.Fatalf("stands at %v", positions)
+	}
+	resumed := 0
+	again := client.FleetWatch(within(t), bpfmap.Held("go-counters"), &bpfmap.FleetWatchOptions{Positions: positions})
+	for event := range again.Events() {
+		if event.Kind == bpfmap.FleetHostBegun && event.Resumed {
+			resumed++
+		}
+		if resumed == 2 {
+			break
+		}
+	}
+	if again.Err() != nil {
+		t.Error(again.Err())
 	}
 }
