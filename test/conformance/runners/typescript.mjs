@@ -1,6 +1,6 @@
 // Runner of the conformance cases through @bpfmapd/client; see ../README.md.
 import { createInterface } from "node:readline";
-import { BpfmapError, connect, mapRef, status } from "@bpfmapd/client";
+import { BpfmapError, connect, Fleet, mapRef, status } from "@bpfmapd/client";
 import {
   Availability,
   ByteOrder,
@@ -8,6 +8,7 @@ import {
   ErrorReason,
   FieldFold,
   IfExists,
+  Liveness,
   LoadStrategy,
   MapOperation,
   MapType,
@@ -25,6 +26,7 @@ const client = connect({
   address: process.argv[2],
   channelOptions: { "grpc.initial_reconnect_backoff_ms": 50 },
 });
+const fleet = new Fleet(client);
 const watches = new Map();
 const recordings = new Map();
 
@@ -37,6 +39,7 @@ const numberOf = (count) => (count === undefined ? undefined : Number(count));
 function ref({ id, pin_path: pinPath, name, held, boot_id: bootId }) {
   return { id, pinPath, name, held, bootId };
 }
+const selector = ({ host_ids: hostIds = [], labels = {} }) => ({ hostIds, labels });
 const handle = (args) => client.map(ref(args.map));
 const view = ({ cpu, fold }) => ({ cpu, fold: fold && CpuFold[fold] });
 const filter = ({ key_prefix: prefix }) => (prefix ? { keyPrefix: bytes(prefix) } : undefined);
@@ -229,6 +232,24 @@ const COMMANDS = {
       pageToken = page.nextPageToken;
     } while (pageToken !== "");
     return { names };
+  },
+  async fleet_hosts(args) {
+    const hosts = await fleet.hosts(selector(args));
+    const told = ({ id, liveness }) => ({ id, connected: liveness === Liveness.CONNECTED });
+    return { hosts: hosts.map(told) };
+  },
+  async fan_get_map(args) {
+    const request = { map: mapRef(ref(args.map)) };
+    const { results, summary } = await fleet
+      .fanOut("getMap", request, { hosts: selector(args) })
+      .all();
+    const told = ({ hostId, outcome, response, error }) => ({
+      ...{ host: hostId, outcome: outcome.toUpperCase() },
+      ...{ name: response?.map?.name ?? "", reason: error?.reason ?? "" },
+    });
+    const byHost = (a, b) => a.host.localeCompare(b.host);
+    const { matched, ok } = summary;
+    return { matched, ok, results: results.map(told).sort(byHost) };
   },
   async count(args) {
     const { count, maxEntries, complete } = await handle(args).count(filter(args));

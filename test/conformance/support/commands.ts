@@ -1,6 +1,9 @@
-import { HostService, MapService } from "@bpfmapd/client/proto";
+import { type FleetService, HostService, MapService } from "@bpfmapd/client/proto";
 
-type Rpc = keyof typeof MapService.method | keyof typeof HostService.method;
+type Rpc =
+  | keyof typeof MapService.method
+  | keyof typeof HostService.method
+  | keyof typeof FleetService.method;
 
 /**
  * The commands that a runner knows, and the RPCs that each stands for.
@@ -119,6 +122,14 @@ export const COMMANDS = {
    * {reason} of a call that failed]}
    */
   pipeline: ["pipeline"],
+  /** {host_ids?: [..], labels?: {KEY: VALUE}} → {hosts: [{id, connected: bool}]}, by id */
+  fleet_hosts: ["listHosts"],
+  /**
+   * GetMap on every host that matches. {map, host_ids?, labels?} → {matched, ok, results: [{host,
+   * outcome: "OK" | "FAILED" | "UNREACHABLE" | "SKIPPED", name: of the map or "", reason: of the
+   * error or ""}]}, by host
+   */
+  fan_get_map: ["fanOut"],
   /** Many single calls at the same time, batched where the client can. {map, elements} → {updated, found, deleted: numbers of successes} */
   together: ["lookupElements", "updateElements", "deleteElements"],
 } as const satisfies Record<string, readonly Rpc[]>;

@@ -10,6 +10,12 @@ import { Runner } from "./runner.js";
 type Pairs = readonly (readonly [key: string, value: string])[];
 type Names = Readonly<Record<string, unknown>>;
 
+/** A fleet of its own, for the cases about fleets. */
+const FLEET = [
+  ...["--fleet", "--host-id", "conformance", "--label", "suite=conformance"],
+  ...["--store-directory", "{directory}/store"],
+];
+
 /** Every case through one client, whose runner is started by `command`. */
 export function conformanceSuite(client: string, command: readonly string[]): void {
   describe(client, () => {
@@ -17,7 +23,7 @@ export function conformanceSuite(client: string, command: readonly string[]): vo
     let proxy: SocketProxy;
     let runner: Runner;
     beforeAll(async () => {
-      daemon = await startDaemon({ args: ["--max-message-bytes", String(1 << 20)] });
+      daemon = await startDaemon({ args: ["--max-message-bytes", String(1 << 20), ...FLEET] });
       proxy = await startProxy(`${daemon.directory}/proxy.sock`, daemon.socket);
       runner = new Runner(command, `unix:${proxy.path}`);
     });

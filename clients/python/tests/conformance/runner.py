@@ -34,6 +34,7 @@ from bpfmapd import (
     proto,
 )
 from bpfmapd.enums import OnError, Projection, WatchFidelity
+from bpfmapd.fleet import HostResult, HostSelector, host_selector
 
 Answer = Dict[str, Any]
 COMMANDS: Dict[str, Callable[..., Awaitable[Answer]]] = {}
@@ -224,6 +225,35 @@ async def list_maps(runner: Runner, arguments: Answer) -> Answer:
         held=arguments.get("held"),
     )
     return {"names": [each.name for each in await listed(maps)]}
+
+
+def selector(arguments: Answer) -> HostSelector:
+    return host_selector(*arguments.get("host_ids", []), labels=arguments.get("labels"))
+
+
+@command
+async def fleet_hosts(runner: Runner, arguments: Answer) -> Answer:
+    hosts = await listed(runner.client.fleet_hosts(selector(arguments)))
+    return {"hosts": [{"id": each.id, "connected": each.liveness == 1} for each in hosts]}
+
+
+@command
+async def fan_get_map(runner: Runner, arguments: Answer) -> Answer:
+    request = proto.GetMapRequest(map=proto.MapRef(**arguments["map"]))
+    answers = await listed(runner.client.fan_out(request, hosts=selector(arguments)))
+    results = [
+        {
+            "host": each.host_id,
+            "outcome": each.outcome.name,
+            "name": each.response.map.name if each.response else "",
+            "reason": each.error.reason if each.error else "",
+        }
+        for each in answers
+        if isinstance(each, HostResult)
+    ]
+    summary = answers[-1]
+    by_host = sorted(results, key=lambda each: each["host"])
+    return {"matched": summary.matched, "ok": summary.ok, "results": by_host}
 
 
 def number_field(told: Any) -> Any:
