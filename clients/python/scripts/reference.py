@@ -24,6 +24,7 @@ MODULES = [
     "bpfmapd.events",
     "bpfmapd.filters",
     "bpfmapd.fleet",
+    "bpfmapd.fleet_aggregates",
     "bpfmapd.info",
     "bpfmapd.objects",
     "bpfmapd.records",

@@ -10,9 +10,18 @@ from support.daemon import Daemon
 
 import bpfmapd
 import bpfmapd.aio
+from bpfmapd import Number, NumberTotals, Top
 from bpfmapd.errors import HoldNotFound, InvalidArgument, NoHostMatches
 from bpfmapd.fleet import FanOutSummary, HostMessage, HostOutcome, HostResult, host_selector
-from bpfmapd.proto import CreateMapRequest, DumpMapRequest, GetHostRequest, GetMapRequest, MapRef
+from bpfmapd.fleet_aggregates import FleetAggregate, KeySum
+from bpfmapd.proto import (
+    CreateMapRequest,
+    DumpMapRequest,
+    GetHostRequest,
+    GetMapRequest,
+    MapRef,
+    UpdateElementsRequest,
+)
 
 HELD = MapRef(held="py-fleet")
 
@@ -85,3 +94,38 @@ async def test_calls_every_host_that_matches_in_asyncio(fleet: Daemon) -> None:
     async with bpfmapd.aio.connect(fleet.address) as client:
         assert [host.id async for host in client.fleet_hosts()] == ["py-a", "py-b"]
         check([one async for one in client.fan_out(GetMapRequest(map=HELD))])
+
+
+def check_aggregate(answer: FleetAggregate) -> None:
+    assert answer.coverage.matched == 2
+    assert answer.coverage.answered == answer.coverage.failed == 1
+    assert isinstance(answer.coverage.failures["py-a"], HoldNotFound)
+    assert answer.totals == (NumberTotals(count=1, sum=7, min=7, max=7, histogram=None),)
+    assert answer.top == (KeySum(key=b"\1\0\0\0", at_least=7, at_most=7, hosts=1),)
+    assert answer.others_max is None
+    assert [each.host_id for each in answer.hosts] == ["py-b"]
+    assert answer.oldest_sample is not None
+
+
+def test_folds_numbers_over_hosts(fleet: Daemon) -> None:
+    fields = [Number(offset=0, type="U32")]
+    update = UpdateElementsRequest(map=HELD)
+    update.elements.count, update.elements.keys = 1, b"\1\0\0\0"
+    update.elements.values = b"\7\0\0\0"
+    with bpfmapd.connect(fleet.address) as client:
+        assert list(client.fan_out(update))[-1] == FanOutSummary(2, 1, 1, 0, 0)
+        (answer,) = client.fleet_aggregate(HELD, fields, top=Top(3), per_host=True)
+        check_aggregate(answer)
+        rounds = client.fleet_aggregate(HELD, fields, interval=0.1)
+        assert next(rounds).steps == ()
+        (step,) = next(rounds).steps
+        assert (step.by, step.hosts, step.resets, step.fell) == (0, 1, 0, 0)
+        rounds.close()
+
+
+async def test_folds_numbers_over_hosts_in_asyncio(fleet: Daemon) -> None:
+    fields = [Number(offset=0, type="U32")]
+    async with bpfmapd.aio.connect(fleet.address) as client:
+        answers = client.fleet_aggregate(HELD, fields, top=Top(3), per_host=True)
+        (answer,) = [each async for each in answers]
+        check_aggregate(answer)

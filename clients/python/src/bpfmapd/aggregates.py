@@ -125,12 +125,12 @@ class Aggregate(Generic[K]):
             complete=message.complete,
             read_started=time_of(message.read_started),
             read_finished=time_of(message.read_finished),
-            totals=tuple(_totals(each) for each in message.totals),
+            totals=tuple(totals_of(each) for each in message.totals),
             top=tuple(
                 KeyNumber(key, int(number))
                 for key, number in zip(_keys(message.top, codec), message.top.numbers)
             ),
-            others_max=_number(message.top.others_max),
+            others_max=number_or_none(message.top.others_max),
         )
 
 
@@ -139,7 +139,8 @@ def number_of(field: Union[Number, str]) -> pb.NumberField:
     return (Number(field) if isinstance(field, str) else field).message()
 
 
-def _totals(message: pb.NumberTotals) -> NumberTotals:
+def totals_of(message: pb.NumberTotals) -> NumberTotals:
+    """From the message."""
     histogram = None
     if message.HasField("histogram"):
         told = message.histogram
@@ -147,13 +148,14 @@ def _totals(message: pb.NumberTotals) -> NumberTotals:
     return NumberTotals(
         count=message.count,
         sum=int(message.sum),
-        min=_number(message.min),
-        max=_number(message.max),
+        min=number_or_none(message.min),
+        max=number_or_none(message.max),
         histogram=histogram,
     )
 
 
-def _number(decimal: str) -> Optional[int]:
+def number_or_none(decimal: str) -> Optional[int]:
+    """A number in decimal; None for an empty text."""
     return int(decimal) if decimal else None
 
 

@@ -38,6 +38,7 @@ from bpfmapd._codecs.resolve import codec_of
 from bpfmapd._daemon_operations import CreateArgs, TypeLike
 from bpfmapd._gen.bpfmap.fleet.v1.fleet_service_pb2 import ListHostsRequest
 from bpfmapd._gen.bpfmap.fleet.v1.fleet_service_pb2_grpc import FleetServiceStub
+from bpfmapd._gen.bpfmap.v1.element_pb2 import ElementFilter
 from bpfmapd._gen.bpfmap.v1.host_service_pb2 import ExplainAccessResponse, GetHostRequest
 from bpfmapd._gen.bpfmap.v1.host_service_pb2_grpc import HostServiceStub
 from bpfmapd._gen.bpfmap.v1.map_pb2 import MapRef, MapSpec
@@ -45,9 +46,15 @@ from bpfmapd._gen.bpfmap.v1.map_service_pb2_grpc import MapServiceStub
 from bpfmapd._messages import Seconds
 from bpfmapd._operations import Operation
 from bpfmapd._ref import RefArgs, map_ref
+from bpfmapd.aggregates import Number, Top
 from bpfmapd.enums import CpuFold
 from bpfmapd.errors import BpfmapError, Cancelled, Unavailable
 from bpfmapd.fleet import FleetHost, HostAnswer, HostSelector, fan_out_request, host_answer
+from bpfmapd.fleet_aggregates import (
+    FleetAggregate,
+    FleetAggregateOptions,
+    fleet_aggregate_request,
+)
 from bpfmapd.info import Hold, HostInfo, MapInfo, MapTypeCapabilities, host_info
 from bpfmapd.map import Map
 from bpfmapd.schema import Typing
@@ -204,6 +211,43 @@ class Client:
                 if response is None:
                     return
                 yield host_answer(response)
+        finally:
+            call.cancel()
+
+    def fleet_aggregate(
+        self,
+        map: MapRef,
+        fields: Iterable[Union[Number, str]],
+        *,
+        hosts: Optional[HostSelector] = None,
+        filter: Optional[ElementFilter] = None,
+        top: Optional[Top] = None,
+        keys_per_host: int = 0,
+        concurrency: int = 0,
+        host_timeout: Optional[Seconds] = None,
+        interval: Optional[Seconds] = None,
+        per_host: bool = False,
+    ) -> Iterator[FleetAggregate]:
+        """Folds numbers of a map's elements over every host that matches: each folds its own, the
+        relay folds hosts. Yields one answer, or with an `interval` one after the other, with what
+        was counted in between, until the loop is left. Hosts that do not answer are told in the
+        coverage.
+
+        `map` is a MapRef of bpfmapd.proto, best with a pin, a name or a hold: ids are of one
+        host. Each host tells `keys_per_host` keys (four times top.limit, at least 100) for `top`;
+        `concurrency` (64) are asked at a time, each for `host_timeout` (30 s).
+        """
+        options = FleetAggregateOptions(
+            hosts, filter, top, keys_per_host, concurrency, host_timeout, interval, per_host
+        )
+        request = fleet_aggregate_request(map, fields, options)
+        call = self._stream(self.fleet.Aggregate, request, None)
+        try:
+            while True:
+                response = self._result_of(call)
+                if response is None:
+                    return
+                yield FleetAggregate.of(response)
         finally:
             call.cancel()
 

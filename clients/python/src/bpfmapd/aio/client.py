@@ -43,6 +43,7 @@ from bpfmapd._codecs.resolve import codec_of
 from bpfmapd._daemon_operations import CreateArgs, TypeLike
 from bpfmapd._gen.bpfmap.fleet.v1.fleet_service_pb2 import ListHostsRequest
 from bpfmapd._gen.bpfmap.fleet.v1.fleet_service_pb2_grpc import FleetServiceStub
+from bpfmapd._gen.bpfmap.v1.element_pb2 import ElementFilter
 from bpfmapd._gen.bpfmap.v1.host_service_pb2 import ExplainAccessResponse, GetHostRequest
 from bpfmapd._gen.bpfmap.v1.host_service_pb2_grpc import HostServiceStub
 from bpfmapd._gen.bpfmap.v1.map_pb2 import MapRef, MapSpec
@@ -50,11 +51,17 @@ from bpfmapd._gen.bpfmap.v1.map_service_pb2_grpc import MapServiceStub
 from bpfmapd._messages import Seconds
 from bpfmapd._operations import Operation
 from bpfmapd._ref import map_ref
+from bpfmapd.aggregates import Number, Top
 from bpfmapd.aio.batcher import Batcher, Batching
 from bpfmapd.aio.map import Map
 from bpfmapd.enums import CpuFold
 from bpfmapd.errors import BpfmapError, Cancelled, Unavailable
 from bpfmapd.fleet import FleetHost, HostAnswer, HostSelector, fan_out_request, host_answer
+from bpfmapd.fleet_aggregates import (
+    FleetAggregate,
+    FleetAggregateOptions,
+    fleet_aggregate_request,
+)
 from bpfmapd.info import Hold, HostInfo, MapInfo, MapTypeCapabilities, host_info
 from bpfmapd.schema import Typing
 
@@ -234,6 +241,35 @@ class Client:
                 if response is grpc.aio.EOF:
                     return
                 yield host_answer(response)
+        finally:
+            call.cancel()
+
+    async def fleet_aggregate(
+        self,
+        map: MapRef,
+        fields: Iterable[Union[Number, str]],
+        *,
+        hosts: Optional[HostSelector] = None,
+        filter: Optional[ElementFilter] = None,
+        top: Optional[Top] = None,
+        keys_per_host: int = 0,
+        concurrency: int = 0,
+        host_timeout: Optional[Seconds] = None,
+        interval: Optional[Seconds] = None,
+        per_host: bool = False,
+    ) -> AsyncIterator[FleetAggregate]:
+        """Numbers folded over every host that matches, as bpfmapd.Client.fleet_aggregate()."""
+        options = FleetAggregateOptions(
+            hosts, filter, top, keys_per_host, concurrency, host_timeout, interval, per_host
+        )
+        request = fleet_aggregate_request(map, fields, options)
+        call = self._stream(self.fleet.Aggregate, request, timeout=None)
+        try:
+            while True:
+                response = await self._read(call)
+                if response is grpc.aio.EOF:
+                    return
+                yield FleetAggregate.of(response)
         finally:
             call.cancel()
 
