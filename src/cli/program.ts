@@ -9,6 +9,7 @@ import {
   FEATURE_VERBS,
   FLEET_VERBS,
   OWN_VERBS,
+  SET_VERBS,
 } from "./commands/index.js";
 import { CliContext } from "./context.js";
 import { EXIT_CODE_HELP, ExitCode } from "./exit-code.js";
@@ -95,6 +96,10 @@ export function buildProgram(terminal: Terminal): Program {
   fleet.description("work with many hosts, by a relay").usage("COMMAND [ARGUMENTS]");
   fleet.addHelpText("after", `\n${GLOBAL_OPTIONS_HELP}`);
   for (const verb of FLEET_VERBS) addVerb(program, fleet, verb, terminal);
+  const set = inherit(fleet.command("set"), command);
+  set.description("what maps are to have on many hosts").usage("COMMAND [ARGUMENTS]");
+  set.addHelpText("after", `\n${GLOBAL_OPTIONS_HELP}`);
+  for (const verb of SET_VERBS) addVerb(program, set, verb, terminal);
 
   addVerb(program, command, host, terminal);
   addCompletion(command, terminal);

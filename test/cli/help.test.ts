@@ -6,6 +6,7 @@ import {
   FEATURE_VERBS,
   FLEET_VERBS,
   OWN_VERBS,
+  SET_VERBS,
 } from "#dist/cli/commands/index.js";
 import { Output } from "#dist/cli/output.js";
 import { run } from "#dist/cli/run.js";
@@ -36,6 +37,8 @@ const commands = [
   ...AUTH_VERBS.map(({ name }) => ["auth", name]),
   ["fleet"],
   ...FLEET_VERBS.map(({ name }) => ["fleet", name]),
+  ["fleet", "set"],
+  ...SET_VERBS.map(({ name }) => ["fleet", "set", name]),
 ];
 
 describe.each(commands.map((words) => [words.join(" "), words] as const))(

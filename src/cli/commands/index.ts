@@ -21,6 +21,12 @@ import { freeze, pin, unpin } from "./pin.js";
 import { dequeue, pop } from "./pop.js";
 import { recordsVerb } from "./records.js";
 import { schema } from "./schema.js";
+import { setDelete } from "./set-delete.js";
+import { setGet } from "./set-get.js";
+import { setList } from "./set-list.js";
+import { setPatch } from "./set-patch.js";
+import { setPut } from "./set-put.js";
+import { setStatus } from "./set-status.js";
 import { list, show } from "./show.js";
 import { sum } from "./sum.js";
 import { top } from "./top.js";
@@ -79,6 +85,16 @@ export const FEATURE_VERBS: readonly AnyVerb[] = [probe];
 
 /** What is done with a fleet of hosts. */
 export const FLEET_VERBS: readonly AnyVerb[] = [fleetHosts, fleetCall, fleetSum, fleetWatch];
+
+/** What is done with the map sets of a fleet. */
+export const SET_VERBS: readonly AnyVerb[] = [
+  setPut,
+  setPatch,
+  setGet,
+  setList,
+  setDelete,
+  setStatus,
+];
 
 /** Questions about the daemon's policy. */
 export const AUTH_VERBS: readonly AnyVerb[] = [canI];

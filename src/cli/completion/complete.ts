@@ -6,6 +6,7 @@ import {
   FEATURE_VERBS,
   FLEET_VERBS,
   OWN_VERBS,
+  SET_VERBS,
 } from "../commands/index.js";
 import { CliContext } from "../context.js";
 import { expandWords } from "../expand.js";
@@ -149,6 +150,8 @@ function verbsOf(object: string | undefined) {
       return AUTH_VERBS;
     case "fleet":
       return FLEET_VERBS;
+    case "set":
+      return SET_VERBS;
     default:
       return [...BPFTOOL_VERBS, ...OWN_VERBS];
   }
