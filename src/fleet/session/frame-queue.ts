@@ -19,6 +19,11 @@ export class FrameQueue<T> implements AsyncIterableIterator<T, undefined> {
     return this;
   }
 
+  /** Frames that nobody has read yet. */
+  get waiting(): number {
+    return this.#frames.length;
+  }
+
   /** Adds a frame; of one that is added after the end nothing is heard. Settles when there is room for another. */
   send(frame: T): Promise<void> {
     if (this.#end) return Promise.resolve();

@@ -25,6 +25,9 @@ export interface DiskContents {
   readonly leases: readonly { readonly id: bigint; readonly seconds: number }[];
 }
 
+/** What an engine writes to: {@link Disk}, or what a simulator has in its place. */
+export type EngineDisk = Pick<Disk, keyof Disk>;
+
 type Database = ClassicLevel<string, Uint8Array>;
 
 const BINARY = { keyEncoding: "utf8", valueEncoding: "view" } as const;

@@ -2,7 +2,7 @@ import type { Clock } from "../../clock.js";
 import { Bell } from "../bell.js";
 import { StoreError, storeClosed, throwIfAborted } from "../store-error.js";
 import { CommitLine } from "./commit-line.js";
-import type { Disk, DiskContents } from "./disk.js";
+import type { DiskContents, EngineDisk } from "./disk.js";
 import type { DiskWrite } from "./disk-layout.js";
 import { History } from "./history.js";
 import { LeaseTable } from "./lease-table.js";
@@ -15,7 +15,7 @@ import { LeaseTable } from "./lease-table.js";
 export class Engine {
   /** Rings when a revision has come to the disk, leases have changed, or the store is closed. */
   readonly bell = new Bell();
-  readonly #disk: Disk;
+  readonly #disk: EngineDisk;
   readonly #clock: Clock;
   readonly #reserveBytes: number;
   readonly #line = new CommitLine((writes) => this.#write(writes));
@@ -29,13 +29,13 @@ export class Engine {
   #isBroken = false;
   #reopening: Promise<void> | undefined;
 
-  private constructor(disk: Disk, clock: Clock, reserveBytes: number) {
+  private constructor(disk: EngineDisk, clock: Clock, reserveBytes: number) {
     this.#disk = disk;
     this.#clock = clock;
     this.#reserveBytes = reserveBytes;
   }
 
-  static async open(disk: Disk, clock: Clock, reserveBytes: number): Promise<Engine> {
+  static async open(disk: EngineDisk, clock: Clock, reserveBytes: number): Promise<Engine> {
     const engine = new Engine(disk, clock, reserveBytes);
     engine.#take(await disk.open());
     return engine;
@@ -54,7 +54,7 @@ export class Engine {
     return this.#durable;
   }
 
-  get disk(): Disk {
+  get disk(): EngineDisk {
     return this.#disk;
   }
 
