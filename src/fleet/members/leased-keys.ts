@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { Logger } from "pino";
 import type { Clock } from "../clock.js";
 import {
@@ -49,6 +50,8 @@ export class LeasedKeys {
     this.#seconds = seconds;
     this.#clock = clock;
     this.#log = log;
+    // Every key that waits for the store listens.
+    setMaxListeners(0, this.#stopped.signal);
   }
 
   /**

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { SegmentSource } from "./segment-source.js";
 
 /** Segments in memory, up to so many bytes; those not used for longest go first. */
@@ -61,6 +62,8 @@ export class SegmentCache {
 
 function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
+  // Every segment that its owner waits for listens.
+  setMaxListeners(0, signal);
   return new Promise((resolve, reject) => {
     const stop = () => reject(signal.reason);
     signal.addEventListener("abort", stop, { once: true });
