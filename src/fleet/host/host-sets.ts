@@ -9,7 +9,9 @@ import type { Clock } from "../clock.js";
 import {
   FileShelf,
   FileState,
+  type HostState,
   reasonOf,
+  type SegmentShelf,
   ServedMap,
   SetAgent,
   type SetStatus,
@@ -38,6 +40,10 @@ export interface HostSetsOptions {
   readonly verifyMs: number;
   readonly clock: Clock;
   readonly log: Logger;
+  /** What a simulator has in the place of the directory. */
+  readonly memory?: { readonly state: HostState; readonly shelf: SegmentShelf };
+  /** What a simulator has in the place of the host's own server. */
+  readonly openMap?: (manifest: Manifest) => TargetMap;
 }
 
 /** A stream of sets, with what is awaited of it. */
@@ -45,6 +51,12 @@ interface Followed {
   readonly session: OpenSession;
   readonly link: SetsLink;
   readonly segments: Map<string, Waiting>;
+}
+
+/** What a stream has told. */
+interface FollowState {
+  readonly names: Set<string>;
+  isSynced: boolean;
 }
 
 interface Waiting {
@@ -60,15 +72,17 @@ export class HostSets {
   #followed: Followed | undefined;
   #session: OpenSession | undefined;
   #server: LocalServer | undefined;
+  /** What is to be done about sets, one after the other. */
+  #done: Promise<void> = Promise.resolve();
 
   constructor(options: HostSetsOptions) {
-    const { directory, clock, verifyMs } = options;
+    const { directory, clock, verifyMs, memory } = options;
     this.#options = options;
     this.#agent = new SetAgent({
-      state: new FileState(directory),
-      shelf: new FileShelf(directory),
+      state: memory?.state ?? new FileState(directory),
+      shelf: memory?.shelf ?? new FileShelf(directory),
       fetch: (set, hash, signal) => this.#fetch(set, hash, signal),
-      open: (manifest) => this.#open(manifest),
+      open: options.openMap ?? ((manifest) => this.#open(manifest)),
       onStatus: (status) => this.#tell(status),
       reasonOf,
       now: Date.now,
@@ -122,11 +136,11 @@ export class HostSets {
 
   async #run(followed: Followed): Promise<void> {
     const names = new Set<string>();
-    const state = { names, isSynced: false };
+    const state: FollowState = { names, isSynced: false };
     try {
       for await (const frame of followed.link.frames) {
         // What an older session still tells is not heeded.
-        if (this.#followed === followed) await this.#receive(followed, frame, state);
+        if (this.#followed === followed) this.#receive(followed, frame, state);
       }
     } finally {
       followed.link.close();
@@ -136,25 +150,33 @@ export class HostSets {
     }
   }
 
-  async #receive(
-    followed: Followed,
-    { frame }: FollowMapSetsResponse,
-    state: { readonly names: Set<string>; isSynced: boolean },
-  ): Promise<void> {
+  /** What is done about sets may wait for segments, which come here, too: so nothing waits for it. */
+  #receive(followed: Followed, { frame }: FollowMapSetsResponse, state: FollowState): void {
+    const next = (step: () => Promise<void>) => {
+      this.#done = this.#done.then(step).catch((error) => {
+        this.#options.log.error({ err: (error as Error).message }, "a map set cannot be followed");
+      });
+    };
     switch (frame.case) {
-      case "manifest":
-        state.names.add(frame.value.name);
-        await this.#want(frame.value.manifest);
+      case "manifest": {
+        const { name, manifest } = frame.value;
+        state.names.add(name);
+        next(() => this.#want(manifest));
         return;
-      case "removed":
-        state.names.delete(frame.value);
-        await this.#agent.unwant(frame.value);
+      }
+      case "removed": {
+        const name = frame.value;
+        state.names.delete(name);
+        next(() => this.#agent.unwant(name));
         return;
-      case "synced":
-        if (!state.isSynced) await this.#agent.wantOnly(state.names);
+      }
+      case "synced": {
+        const names = new Set(state.names);
+        if (!state.isSynced) next(() => this.#agent.wantOnly(names));
         state.isSynced = true;
         this.#agent.retry();
         return;
+      }
       case "segment": {
         const { name, hash, data } = frame.value;
         const waiting = followed.segments.get(keyOf(name, Buffer.from(hash).toString("hex")));

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../clock.js";
 import type { Manifest } from "../sets/index.js";
-import type { HostState, SegmentShelf } from "./host-state.js";
+import type { HostState, SegmentShelf, SetRecord } from "./host-state.js";
 import { Reconciler, UnfitError } from "./reconciler.js";
 import { type FetchSegment, SegmentLibrary } from "./segment-library.js";
 import type { SetStatus } from "./set-status.js";
@@ -35,13 +35,14 @@ export class SetAgent {
   readonly #options: SetAgentOptions;
   readonly #library: SegmentLibrary;
   readonly #keepers = new Map<string, SetKeeper>();
-  readonly #loaded: Promise<Awaited<ReturnType<HostState["load"]>>>;
+  /** What earlier processes remembered of sets that this one has not had yet. */
+  readonly #loaded: Promise<Map<string, SetRecord>>;
   readonly #stopped = new AbortController();
 
   constructor(options: SetAgentOptions) {
     this.#options = options;
     this.#library = new SegmentLibrary(options.shelf, options.fetch);
-    this.#loaded = options.state.load();
+    this.#loaded = options.state.load().then((records) => new Map(records));
     this.#loaded.catch(() => {});
   }
 
@@ -60,6 +61,7 @@ export class SetAgent {
       const { state } = this.#options;
       const reconciler = new Reconciler(name, this.#library, state, records.get(name));
       keeper = new SetKeeper(manifest, reconciler, this.#options, () => this.#tidy());
+      records.delete(name);
       this.#keepers.set(name, keeper);
       keeper.start(this.#stopped.signal);
     } else {
@@ -77,7 +79,7 @@ export class SetAgent {
 
   /** A set is none of this host's any more: its elements stay in the map. */
   async unwant(name: string): Promise<void> {
-    await this.#loaded;
+    (await this.#loaded).delete(name);
     const keeper = this.#keepers.get(name);
     this.#keepers.delete(name);
     if (keeper === undefined) await this.#options.state.forget(name);
