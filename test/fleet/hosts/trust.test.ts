@@ -228,8 +228,22 @@ it("carries no call for one that is no relay", async () => {
   const relay = await secure.relay("r1");
   await secure.host("h1", [relay], [{ controller: "victim", verbs: "all" }]);
   await untilConnected(relay.daemon, "h1");
-  const impostor = new RelayClient(secure, relay, "impostor");
+  const impostor = new RelayClient(secure, relay, "controller/impostor");
   await expect(impostor.forward("h1", "victim")).rejects.toMatchObject({
     code: status.PERMISSION_DENIED,
+  });
+});
+
+it.each([
+  ["negative", -1n],
+  ["longer than any call", 2n ** 62n],
+])("refuses a call of another relay whose time is %s", async (_what, seconds) => {
+  const secure = embedded();
+  const relay = await secure.relay("r1");
+  await secure.host("h1", [relay], []);
+  await untilConnected(relay.daemon, "h1");
+  const other = new RelayClient(secure, relay, "relay/r2");
+  await expect(other.forward("h1", "c", { timeout: { seconds } })).rejects.toMatchObject({
+    reason: "FIELD_INVALID",
   });
 });

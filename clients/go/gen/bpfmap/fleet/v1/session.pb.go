@@ -646,7 +646,7 @@ type CallStart struct {
 	Rpc string `protobuf:"bytes,2,opt,name=rpc,proto3" json:"rpc,omitempty"`
 	// Who calls: the host's own policy decides what it may do.
 	Origin *CallOrigin `protobuf:"bytes,3,opt,name=origin,proto3" json:"origin,omitempty"`
-	// How long the call may take from now on; absent for as long as it likes.
+	// How long the call may take from now on, up to 100 days; absent for as long as it likes.
 	Timeout *durationpb.Duration `protobuf:"bytes,4,opt,name=timeout,proto3" json:"timeout,omitempty"`
 	// The call's id, for the audit of the host; empty for none.
 	RequestId     string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -1600,12 +1600,12 @@ const file_bpfmap_fleet_v1_session_proto_rawDesc = "" +
 	"\x12heartbeat_interval\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x11heartbeatInterval\x12*\n" +
 	"\x11call_credit_bytes\x18\x05 \x01(\rR\x0fcallCreditBytes\"\v\n" +
 	"\tHeartbeat\"\t\n" +
-	"\aGoodbye\"\xbf\x01\n" +
+	"\aGoodbye\"\xd0\x01\n" +
 	"\tCallStart\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\rR\x06callId\x12\x10\n" +
 	"\x03rpc\x18\x02 \x01(\tR\x03rpc\x123\n" +
-	"\x06origin\x18\x03 \x01(\v2\x1b.bpfmap.fleet.v1.CallOriginR\x06origin\x123\n" +
-	"\atimeout\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12\x1d\n" +
+	"\x06origin\x18\x03 \x01(\v2\x1b.bpfmap.fleet.v1.CallOriginR\x06origin\x12D\n" +
+	"\atimeout\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x05\b\x80\xac\x8f\x04*\x00R\atimeout\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x05 \x01(\tR\trequestId\"\xda\x01\n" +
 	"\n" +

@@ -328,7 +328,7 @@ class CallStart(_message.Message):
 
     @_builtins.property
     def timeout(self) -> _duration_pb2.Duration:
-        """How long the call may take from now on; absent for as long as it likes."""
+        """How long the call may take from now on, up to 100 days; absent for as long as it likes."""
 
     def __init__(
         self,
