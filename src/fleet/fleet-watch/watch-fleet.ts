@@ -48,7 +48,8 @@ export async function* watchFleet(
 class HostStreams {
   readonly events = new EventQueue<HostWatchEvent>(QUEUE_BYTES);
   readonly #directory: FanOutParts["directory"];
-  readonly #fleet: FleetWatch;
+  /** Where hosts that have not begun yet go on. */
+  readonly #positions: Map<string, Uint8Array>;
   readonly #parts: StreamParts;
   readonly #isChosen: ReturnType<typeof hostMatcher>;
   readonly #streams = new Map<string, HostStream>();
@@ -57,7 +58,7 @@ class HostStreams {
   constructor({ directory, caller, clock }: FanOutParts, fleet: FleetWatch) {
     const { watch, origin, requestId, concurrency, selector } = fleet;
     this.#directory = directory;
-    this.#fleet = fleet;
+    this.#positions = new Map(fleet.positions);
     this.#isChosen = hostMatcher(selector);
     this.#parts = {
       ...{ caller, clock, watch, origin, requestId },
@@ -71,9 +72,9 @@ class HostStreams {
   begin(): number {
     this.#stopListening = this.#directory.onChange((hostId) => this.#changed(hostId));
     for (const hostId of this.#directory.ids) this.#changed(hostId);
-    for (const hostId of this.#fleet.positions.keys()) {
-      if (!this.#streams.has(hostId)) this.#leave(hostId);
-    }
+    for (const hostId of this.#positions.keys()) this.#leave(hostId);
+    // Who leaves and comes back later begins anew.
+    this.#positions.clear();
     return this.#streams.size;
   }
 
@@ -96,7 +97,8 @@ class HostStreams {
   }
 
   #join(hostId: string): void {
-    const stream = new HostStream(hostId, this.#parts, this.#fleet.positions.get(hostId));
+    const stream = new HostStream(hostId, this.#parts, this.#positions.get(hostId));
+    this.#positions.delete(hostId);
     this.#streams.set(hostId, stream);
     void stream.run();
   }
