@@ -30,7 +30,7 @@ export { hostMatcher } from "./selector.js";
 export { messagesOf, partsOf } from "./session/forwarded-messages.js";
 export { sessionProtocolError, storeUnavailable } from "./session/session-error.js";
 export {
-  type Elements as SetElements,
+  isSetName,
   type Manifest,
   SetError,
   type SetErrorCode,

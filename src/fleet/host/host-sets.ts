@@ -19,6 +19,7 @@ import {
 } from "../reconcile/index.js";
 import { decodeManifest, type Manifest, SetError } from "../sets/index.js";
 import { statusMessage, targetOf, writerOf } from "../sets-contract.js";
+import { unlessAborted } from "../unless-aborted.js";
 import type { OpenSession } from "./host-agent.js";
 import { localMaps } from "./local-maps.js";
 import { type LocalConnect, LocalServer } from "./local-server.js";
@@ -255,13 +256,4 @@ function newWaiting(): Waiting {
     reject = fail;
   });
   return { bytes, resolve, reject };
-}
-
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise;
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(signal.reason);
-    signal.addEventListener("abort", stop, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
-  });
 }

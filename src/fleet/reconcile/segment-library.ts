@@ -48,15 +48,34 @@ export class SegmentLibrary {
     }
   }
 
-  /** Lets go of what none of these manifests names, and none that is in use. */
+  /**
+   * Lets go of what none of these manifests names, and none that is in use. Nothing is fetched for
+   * it: where a page is not here yet, so that it is not known what it names, all stays.
+   */
   async keepOnly(manifests: Iterable<Manifest>): Promise<void> {
     const all = new Set<string>();
-    for (const manifest of [...manifests, ...this.#inUse]) {
-      for await (const hash of named(manifest, this.#source(manifest.name))) all.add(hash);
+    try {
+      for (const manifest of [...manifests, ...this.#inUse]) {
+        for await (const hash of named(manifest, this.#shelved)) all.add(hash);
+      }
+    } catch (error) {
+      if (error instanceof NotHereError) return;
+      throw error;
     }
     for (const hash of await this.#shelf.list()) {
       if (!all.has(hash)) await this.#shelf.remove(hash);
     }
+  }
+
+  /** What is here, and nothing else. */
+  get #shelved(): SegmentSource {
+    return {
+      get: async (hash) => {
+        const bytes = await this.#shelf.get(hash);
+        if (bytes === undefined) throw new NotHereError();
+        return bytes;
+      },
+    };
   }
 
   #source(set: string): SegmentSource {
@@ -71,6 +90,9 @@ export class SegmentLibrary {
     };
   }
 }
+
+/** A segment has not been fetched. */
+class NotHereError extends Error {}
 
 /** Hashes of all pages and segments of a manifest. */
 async function* named(

@@ -13,6 +13,9 @@ import type { SetStatuses } from "./set-statuses.js";
 
 type Frame = MessageInitShape<typeof FollowMapSetsResponseSchema>["frame"];
 
+/** Segments that are read for one host at a time. */
+const SEGMENTS = 16;
+
 /** What a relay has of sets. */
 export interface FollowParts {
   readonly sets: MapSets;
@@ -81,6 +84,7 @@ class Follow {
   readonly #session: RelaySession;
   readonly #out: FrameQueue<FollowMapSetsResponse>;
   readonly #over: AbortSignal;
+  readonly #answering = new Set<Promise<void>>();
 
   constructor(
     parts: FollowParts,
@@ -127,8 +131,7 @@ class Follow {
   async receive({ frame }: FollowMapSetsRequest): Promise<void> {
     switch (frame.case) {
       case "segment":
-        // Several are asked for at a time; the host bounds how many.
-        void this.#sendSegment(frame.value.name, frame.value.hash);
+        await this.#answerSegment(frame.value.name, frame.value.hash);
         return;
       case "status":
         if (this.#parts.catalogue.get(frame.value.name) === undefined) return;
@@ -149,6 +152,13 @@ class Follow {
     } else if (told.delete(name)) {
       await this.#send({ case: "removed", value: name });
     }
+  }
+
+  /** Several are read at a time; settles when there is room for another. */
+  async #answerSegment(name: string, hash: Uint8Array): Promise<void> {
+    while (this.#answering.size >= SEGMENTS) await Promise.race(this.#answering);
+    const answered = this.#sendSegment(name, hash).finally(() => this.#answering.delete(answered));
+    this.#answering.add(answered);
   }
 
   async #sendSegment(name: string, hash: Uint8Array): Promise<void> {

@@ -11,6 +11,8 @@ const AT_A_TIME = 100;
 /** How long statuses are gathered, in milliseconds. */
 const GATHER_MS = 50;
 const RETRY_MS = 1000;
+/** Bytes of a status; a host that tells more is not heeded. */
+const MAX_BYTES = 8 * 1024;
 /** How old the time of a verification may be in the store, in milliseconds. */
 const STALE_MS = 5 * 60 * 1000;
 
@@ -42,6 +44,7 @@ export class SetStatuses {
     const key = keyOf(told.name, hostId);
     const before = this.#written.get(key);
     if (before !== undefined && !isNews(before, told)) return;
+    if (toBinary(MapSetStatusSchema, told).length > MAX_BYTES) return;
     this.#written.set(key, told);
     this.#pending.set(key, told);
     void this.#write();

@@ -8,12 +8,15 @@ import {
   type Transaction,
 } from "../store/index.js";
 import { decodeManifest, encodeManifest, type Manifest } from "./manifest.js";
+import { SetError } from "./set-error.js";
 import { setKeys } from "./set-keys.js";
 import { readState, type SetState } from "./set-state.js";
 
 /** Earlier generations whose contents can still be read, and be gone back to. */
 export const KEPT_GENERATIONS = 8;
 const TRIES = 5;
+/** Bytes of a manifest: two of them have to fit a transaction. */
+const MANIFEST_BYTES = 480 * 1024;
 
 /**
  * Puts a manifest in the place of the one that was read, if nobody else has written, and no
@@ -27,7 +30,7 @@ export async function commit(
   signal?: AbortSignal,
 ): Promise<boolean> {
   const { name, manifest: present, bytes } = before;
-  const success: Operation[] = [put(setKeys.manifest(name), encodeManifest(manifest))];
+  const success: Operation[] = [put(setKeys.manifest(name), encoded(manifest))];
   if (present !== undefined && bytes !== undefined && present.generation !== manifest.generation) {
     success.push(put(setKeys.past(name, present.generation), bytes));
     const oldest = present.generation - KEPT_GENERATIONS;
@@ -35,6 +38,15 @@ export async function commit(
   }
   return transactUntilKnown(store, { compare: unchanged(before), success }, signal, () =>
     isInForce(store, manifest, signal),
+  );
+}
+
+function encoded(manifest: Manifest): Uint8Array {
+  const bytes = encodeManifest(manifest);
+  if (bytes.length <= MANIFEST_BYTES) return bytes;
+  throw new SetError(
+    "TOO_LARGE",
+    `map set "${manifest.name}" is described by ${bytes.length} bytes, the limit is ${MANIFEST_BYTES}: choose hosts by labels, and put it anew instead of such a large patch`,
   );
 }
 

@@ -15,7 +15,7 @@ export { segmentName } from "./segment.js";
 export { SegmentCache } from "./segment-cache.js";
 export type { SegmentSource } from "./segment-source.js";
 export { SetError, type SetErrorCode, setNotFound } from "./set-error.js";
-export { checkSetName } from "./set-keys.js";
+export { checkSetName, isSetName } from "./set-keys.js";
 export { UPKEEP, type UpkeepRules } from "./set-upkeep.js";
 export { checkedSegment } from "./store-segments.js";
 export { type SetChange, type SetWatchOptions, watchSets } from "./watch-sets.js";

@@ -1,4 +1,4 @@
-import { setMaxListeners } from "node:events";
+import { unlessAborted } from "../unless-aborted.js";
 import type { SegmentSource } from "./segment-source.js";
 
 /** Segments in memory, up to so many bytes; those not used for longest go first. */
@@ -58,15 +58,4 @@ export class SegmentCache {
     fetched.then(forget, forget);
     return fetched;
   }
-}
-
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise;
-  // Every segment that its owner waits for listens.
-  setMaxListeners(0, signal);
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(signal.reason);
-    signal.addEventListener("abort", stop, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
-  });
 }

@@ -27,9 +27,14 @@ export const setKeys = {
   collected: (name: string): string => `sets/collected/${name}`,
 };
 
+/** Whether a set can have this name. */
+export function isSetName(name: string): boolean {
+  return NAME.test(name);
+}
+
 /** Refuses what cannot be a set's name. */
 export function checkSetName(name: string): void {
-  if (NAME.test(name)) return;
+  if (isSetName(name)) return;
   throw invalidField(
     "name",
     `${JSON.stringify(name.slice(0, 80))} is not 1 to 63 letters, digits, ".", "_" and "-", the first a letter or digit`,

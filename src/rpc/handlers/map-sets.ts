@@ -5,6 +5,7 @@ import type {
   PutMapSetRequest,
 } from "@bpfmapd/client/proto";
 import {
+  isSetName,
   mapSetMessage,
   type Relay,
   SetError,
@@ -22,7 +23,7 @@ import { fieldError, MapError, type MapErrorReason } from "../../maps/index.js";
 import type { CallContext } from "../adapter/server-call.js";
 import type { ServiceHandlers } from "../adapter/service.js";
 import { callOrigin } from "../messages/caller-message.js";
-import { decodeTextToken, encodeTextToken } from "../messages/page-token.js";
+import { decodeTextToken, encodeTextToken, foreignToken } from "../messages/page-token.js";
 import { callerOf } from "./caller.js";
 
 const DEFAULT_PAGE_SIZE = 100;
@@ -73,16 +74,18 @@ export function mapSetHandlers(relaySets: Relay["sets"]): MapSetHandlers {
       yield { kind: { case: "end", value } };
     },
 
-    async listMapSets({ pageSize, pageToken }, { signal }) {
-      const after = decodeTextToken(pageToken);
-      const limit = pageSize || DEFAULT_PAGE_SIZE;
-      const { manifests, more } = await sets.list({ after, limit, signal });
-      const last = manifests.at(-1)?.name;
-      return {
-        mapSets: manifests.map(mapSetMessage),
-        nextPageToken: more && last !== undefined ? encodeTextToken(last) : "",
-      };
-    },
+    listMapSets: ({ pageSize, pageToken }, { signal }) =>
+      explained(async () => {
+        const after = decodeTextToken(pageToken);
+        if (after !== undefined && !isSetName(after)) throw foreignToken();
+        const limit = pageSize || DEFAULT_PAGE_SIZE;
+        const { manifests, more } = await sets.list({ after, limit, signal });
+        const last = manifests.at(-1)?.name;
+        return {
+          mapSets: manifests.map(mapSetMessage),
+          nextPageToken: more && last !== undefined ? encodeTextToken(last) : "",
+        };
+      }),
 
     deleteMapSet: ({ name, expectedGeneration }, { signal }) =>
       explained(async () => {

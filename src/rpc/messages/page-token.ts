@@ -14,7 +14,7 @@ export function encodePageToken(afterId: number): string {
 export function decodePageToken(token: string): number | undefined {
   if (token === "") return undefined;
   const bytes = Buffer.from(token, "base64url");
-  if (bytes.length !== 4 || bytes.toString("base64url") !== token) throw notOurs();
+  if (bytes.length !== 4 || bytes.toString("base64url") !== token) throw foreignToken();
   return bytes.readUInt32BE();
 }
 
@@ -27,11 +27,12 @@ export function encodeTextToken(after: string): string {
 export function decodeTextToken(token: string): string | undefined {
   if (token === "") return undefined;
   const after = Buffer.from(token, "base64url").toString("utf8");
-  if (encodeTextToken(after) !== token) throw notOurs();
+  if (encodeTextToken(after) !== token) throw foreignToken();
   return after;
 }
 
-function notOurs(): Error {
+/** The error of a token that no answer had. */
+export function foreignToken(): Error {
   return fieldError(
     "FIELD_INVALID",
     "page_token",

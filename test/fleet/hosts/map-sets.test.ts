@@ -249,6 +249,16 @@ describe("a map set", () => {
     });
   });
 
+  it.each(["%", Buffer.from("ä").toString("base64url"), Buffer.from("~~").toString("base64url")])(
+    "refuses %s as a page's token",
+    async (pageToken) => {
+      await expect(relay.client.fleet.listMapSets({ pageToken })).rejects.toMatchObject({
+        reason: "FIELD_INVALID",
+        violations: [{ field: "page_token" }],
+      });
+    },
+  );
+
   it("with a key that comes twice is refused whole", async () => {
     const twice = putSet(relay, "bad", specFor("bad"), [
       [1, 1],

@@ -185,6 +185,14 @@ export function putCases(kind: StoreKind): void {
     await sets.put("s", SPEC, [elementsOf(numbers(0, 125))]);
   });
 
+  test("refuses a description that no transaction can hold", async () => {
+    const { sets } = await openSets(kind);
+    const hostIds = Array.from({ length: 5000 }, (_, index) => `node-${index}`.padEnd(100, "x"));
+    const refused = sets.put("s", { ...SPEC, selector: { hostIds } }, []);
+    await expect(refused).rejects.toMatchObject({ code: "TOO_LARGE" });
+    await expect(sets.get("s")).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+
   test("elements of half a megabyte are segments of their own", async () => {
     const { sets } = await openSets(kind);
     const spec = { ...SPEC, valueSize: 512 * 1024 - 4 };
