@@ -25,6 +25,7 @@ MODULES = [
     "bpfmapd.filters",
     "bpfmapd.fleet",
     "bpfmapd.fleet_aggregates",
+    "bpfmapd.fleet_watch",
     "bpfmapd.info",
     "bpfmapd.objects",
     "bpfmapd.records",

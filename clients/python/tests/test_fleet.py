@@ -10,10 +10,11 @@ from support.daemon import Daemon
 
 import bpfmapd
 import bpfmapd.aio
-from bpfmapd import Number, NumberTotals, Top
+from bpfmapd import Created, Number, NumberTotals, Synced, Top
 from bpfmapd.errors import HoldNotFound, InvalidArgument, NoHostMatches
 from bpfmapd.fleet import FanOutSummary, HostMessage, HostOutcome, HostResult, host_selector
 from bpfmapd.fleet_aggregates import FleetAggregate, KeySum
+from bpfmapd.fleet_watch import FleetStarted, HostBegun, HostEvent, HostLost
 from bpfmapd.proto import (
     CreateMapRequest,
     DumpMapRequest,
@@ -129,3 +130,35 @@ async def test_folds_numbers_over_hosts_in_asyncio(fleet: Daemon) -> None:
         answers = client.fleet_aggregate(HELD, fields, top=Top(3), per_host=True)
         (answer,) = [each async for each in answers]
         check_aggregate(answer)
+
+
+def test_watches_a_map_on_hosts(fleet: Daemon) -> None:
+    with bpfmapd.connect(fleet.address) as client:
+        watch = client.fleet_watch(HELD, poll_interval=0.02, bookmark_interval=0.1)
+        told = []
+        for event in watch:
+            told.append(event)
+            if "py-b" in watch.positions and any(isinstance(each, HostLost) for each in told):
+                break
+        positions = watch.positions
+        watch.close()
+        assert told[0] == FleetStarted(2)
+        lost = [each for each in told if isinstance(each, HostLost)]
+        assert [each.host_id for each in lost] == ["py-a"]
+        assert isinstance(lost[0].error, HoldNotFound)
+        assert HostBegun("py-b", False) in told
+        again = client.fleet_watch(HELD, positions=positions, hosts=host_selector("py-b"))
+        assert [next(again), next(again)] == [FleetStarted(1), HostBegun("py-b", True)]
+        again.close()
+
+
+async def test_watches_a_map_on_hosts_in_asyncio(fleet: Daemon) -> None:
+    async with bpfmapd.aio.connect(fleet.address) as client:
+        watch = client.fleet_watch(HELD, hosts=host_selector("py-b"))
+        kinds = []
+        async for event in watch:
+            kinds.append(type(event.event) if isinstance(event, HostEvent) else type(event))
+            if Synced in kinds:
+                break
+        watch.close()
+        assert kinds[:3] == [FleetStarted, HostBegun, Created]

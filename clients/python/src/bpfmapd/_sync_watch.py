@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from types import TracebackType
-from typing import Any, Callable, Generic, Iterator, Optional, Type, TypeVar
+from typing import Any, Callable, Dict, Generic, Iterator, Optional, Type, TypeVar
 
 import grpc
 
@@ -12,6 +12,7 @@ from bpfmapd._gen.bpfmap.v1.watch_pb2 import WatchResponse
 from bpfmapd._watch import WatchState
 from bpfmapd.errors import BpfmapError
 from bpfmapd.events import Event
+from bpfmapd.fleet_watch import FleetEvent
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -33,7 +34,8 @@ class Watch(Generic[K, V]):
     @property
     def resume_token(self) -> Optional[bytes]:
         """Where it stands: what a later watch could go on from, while the daemon runs."""
-        return self._run.state.resume_token
+        state: WatchState[K, V] = self._run.state
+        return state.resume_token
 
     def __iter__(self) -> Iterator[Event[K, V]]:
         return self
@@ -61,13 +63,47 @@ class Watch(Generic[K, V]):
         self.close()
 
 
+class FleetWatch:
+    """A map on many hosts (see bpfmapd.fleet_watch), to be iterated once.
+
+    It outlives cut connections and relays that go: it connects again, with growing pauses, and
+    each host goes on where it was. It raises what cannot pass: a relay that is not there at
+    first, a bad request, a refused permission. `close()` ends the loop.
+    """
+
+    def __init__(self, run: WatchRun[Any, Any]) -> None:
+        self._run = run
+        self._events: Iterator[Any] = run.events()
+
+    @property
+    def positions(self) -> Dict[str, bytes]:
+        """Where the hosts stand: what a later watch can go on from, by any relay of the fleet."""
+        state: Any = self._run.state
+        positions: Dict[str, bytes] = state.positions
+        return positions
+
+    def __iter__(self) -> Iterator[FleetEvent]:
+        return self
+
+    def __next__(self) -> FleetEvent:
+        event: FleetEvent = next(self._events)
+        return event
+
+    def close(self) -> None:
+        """Ends it, wherever it is."""
+        self._run.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+
 class WatchRun(Generic[K, V]):
     """The calls of a watch. It does not know the Watch, which could not become garbage then."""
 
     def __init__(
         self,
-        open: Callable[[WatchState[K, V]], Any],
-        state: WatchState[K, V],
+        open: Callable[[Any], Any],
+        state: Any,
         errors: Callable[[grpc.RpcError], BpfmapError],
     ) -> None:
         self.state = state

@@ -159,7 +159,7 @@ class WatchState(Generic[K, V]):
         if isinstance(error, ResumeTokenInvalid) and self.resume_token is not None:
             # Made by a daemon whose key is lost; the contents come anew.
             self.resume_token = None
-        elif not (error.code in _PASSING or error.code is _CODE.NOT_FOUND or _is_cut(error)):
+        elif not (error.code is _CODE.NOT_FOUND or can_pass(error)):
             raise error
         return self.backoff.next()
 
@@ -211,6 +211,11 @@ class WatchState(Generic[K, V]):
             else None
             for index in range(count)
         ]
+
+
+def can_pass(error: BpfmapError) -> bool:
+    """Whether a stream that has failed so can be made anew."""
+    return error.code in _PASSING or _is_cut(error)
 
 
 def _is_cut(error: BpfmapError) -> bool:

@@ -10,6 +10,7 @@ from typing import (
     Iterable,
     Iterator,
     List,
+    Mapping,
     Optional,
     Sequence,
     Tuple,
@@ -46,15 +47,19 @@ from bpfmapd._gen.bpfmap.v1.map_service_pb2_grpc import MapServiceStub
 from bpfmapd._messages import Seconds
 from bpfmapd._operations import Operation
 from bpfmapd._ref import RefArgs, map_ref
+from bpfmapd._sync_watch import FleetWatch, WatchRun
+from bpfmapd._watch import WatchOptions
 from bpfmapd.aggregates import Number, Top
-from bpfmapd.enums import CpuFold
+from bpfmapd.enums import CpuFold, WatchFidelity
 from bpfmapd.errors import BpfmapError, Cancelled, Unavailable
+from bpfmapd.filters import WatchFilter
 from bpfmapd.fleet import FleetHost, HostAnswer, HostSelector, fan_out_request, host_answer
 from bpfmapd.fleet_aggregates import (
     FleetAggregate,
     FleetAggregateOptions,
     fleet_aggregate_request,
 )
+from bpfmapd.fleet_watch import FleetWatchState
 from bpfmapd.info import Hold, HostInfo, MapInfo, MapTypeCapabilities, host_info
 from bpfmapd.map import Map
 from bpfmapd.schema import Typing
@@ -250,6 +255,50 @@ class Client:
                 yield FleetAggregate.of(response)
         finally:
             call.cancel()
+
+    def fleet_watch(
+        self,
+        map: MapRef,
+        *,
+        hosts: Optional[HostSelector] = None,
+        filter: Optional[WatchFilter[bytes]] = None,
+        positions: Optional[Mapping[str, bytes]] = None,
+        updates_only: bool = False,
+        fidelity: WatchFidelity = WatchFidelity.UNSPECIFIED,
+        poll_interval: Optional[Seconds] = None,
+        keys_only: bool = False,
+        previous_values: bool = False,
+        bookmark_interval: Optional[Seconds] = None,
+        follow: bool = False,
+        fold: Union[CpuFold, str, None] = None,
+        concurrency: int = 0,
+    ) -> FleetWatch:
+        """Watches a map on every host that matches, as hosts come and go: see bpfmapd.fleet_watch.
+
+        `map` is a MapRef of bpfmapd.proto, best with a pin, a name or a hold: ids are of one
+        host. `positions` are those of an earlier watch, whose hosts go on where it stood. It
+        outlives relays that go. Of `concurrency` hosts (64) contents are read at a time; all
+        else is as of Map.watch.
+        """
+        options = WatchOptions(
+            filter=filter,
+            updates_only=updates_only,
+            fidelity=fidelity,
+            poll_interval=poll_interval,
+            keys_only=keys_only,
+            previous_values=previous_values,
+            bookmark_interval=bookmark_interval,
+            follow=follow,
+        )
+        view = View.of(None, fold, False).reading()
+        state = FleetWatchState(map, view, options, hosts, positions or {}, concurrency)
+        return FleetWatch(
+            WatchRun(
+                lambda at: self._stream(self.fleet.WatchFleet, at.request(), None),
+                state,
+                self._error,
+            )
+        )
 
     def _result_of(self, call: Any) -> Any:
         """The next message of a stream; None where no more comes."""

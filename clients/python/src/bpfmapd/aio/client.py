@@ -13,6 +13,7 @@ from typing import (
     Callable,
     Iterable,
     List,
+    Mapping,
     Optional,
     Sequence,
     Tuple,
@@ -51,17 +52,21 @@ from bpfmapd._gen.bpfmap.v1.map_service_pb2_grpc import MapServiceStub
 from bpfmapd._messages import Seconds
 from bpfmapd._operations import Operation
 from bpfmapd._ref import map_ref
+from bpfmapd._watch import WatchOptions
 from bpfmapd.aggregates import Number, Top
 from bpfmapd.aio.batcher import Batcher, Batching
 from bpfmapd.aio.map import Map
-from bpfmapd.enums import CpuFold
+from bpfmapd.aio.watch import FleetWatch, WatchRun
+from bpfmapd.enums import CpuFold, WatchFidelity
 from bpfmapd.errors import BpfmapError, Cancelled, Unavailable
+from bpfmapd.filters import WatchFilter
 from bpfmapd.fleet import FleetHost, HostAnswer, HostSelector, fan_out_request, host_answer
 from bpfmapd.fleet_aggregates import (
     FleetAggregate,
     FleetAggregateOptions,
     fleet_aggregate_request,
 )
+from bpfmapd.fleet_watch import FleetWatchState
 from bpfmapd.info import Hold, HostInfo, MapInfo, MapTypeCapabilities, host_info
 from bpfmapd.schema import Typing
 
@@ -272,6 +277,42 @@ class Client:
                 yield FleetAggregate.of(response)
         finally:
             call.cancel()
+
+    def fleet_watch(
+        self,
+        map: MapRef,
+        *,
+        hosts: Optional[HostSelector] = None,
+        filter: Optional[WatchFilter[bytes]] = None,
+        positions: Optional[Mapping[str, bytes]] = None,
+        updates_only: bool = False,
+        fidelity: WatchFidelity = WatchFidelity.UNSPECIFIED,
+        poll_interval: Optional[Seconds] = None,
+        keys_only: bool = False,
+        previous_values: bool = False,
+        bookmark_interval: Optional[Seconds] = None,
+        follow: bool = False,
+        fold: Union[CpuFold, str, None] = None,
+        concurrency: int = 0,
+    ) -> FleetWatch:
+        """A watch of a map on every host that matches, as bpfmapd.Client.fleet_watch()."""
+        options = WatchOptions(
+            filter=filter,
+            updates_only=updates_only,
+            fidelity=fidelity,
+            poll_interval=poll_interval,
+            keys_only=keys_only,
+            previous_values=previous_values,
+            bookmark_interval=bookmark_interval,
+            follow=follow,
+        )
+        view = View.of(None, fold, False).reading()
+        state = FleetWatchState(map, view, options, hosts, positions or {}, concurrency)
+
+        async def open(at: Any) -> Any:
+            return self._stream(self.fleet.WatchFleet, at.request(), timeout=None)
+
+        return FleetWatch(WatchRun(open, state, self._read))
 
     # Maps
 

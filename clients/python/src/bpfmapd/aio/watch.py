@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from types import TracebackType
-from typing import Any, Awaitable, Callable, Generic, Optional, Type, TypeVar
+from typing import Any, Awaitable, Callable, Dict, Generic, Optional, Type, TypeVar
 
 import grpc
 
@@ -12,6 +12,7 @@ from bpfmapd._watch import WatchState
 from bpfmapd.aio.stepper import Stepper
 from bpfmapd.errors import BpfmapError
 from bpfmapd.events import Event
+from bpfmapd.fleet_watch import FleetEvent
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -32,7 +33,8 @@ class Watch(Generic[K, V]):
     @property
     def resume_token(self) -> Optional[bytes]:
         """Where it stands: what a later watch could go on from, while the daemon runs."""
-        return self._run.state.resume_token
+        state: WatchState[K, V] = self._run.state
+        return state.resume_token
 
     def __aiter__(self) -> Watch[K, V]:
         return self
@@ -63,13 +65,49 @@ class Watch(Generic[K, V]):
         self.close()
 
 
+class FleetWatch:
+    """A map on many hosts (see bpfmapd.fleet_watch), to be iterated once.
+
+    It outlives cut connections and relays that go: it connects again, with growing pauses, and
+    each host goes on where it was. It raises what cannot pass: a relay that is not there at
+    first, a bad request, a refused permission. `close()` ends the loop.
+    """
+
+    def __init__(self, run: WatchRun[Any, Any]) -> None:
+        self._run = run
+
+    @property
+    def positions(self) -> Dict[str, bytes]:
+        """Where the hosts stand: what a later watch can go on from, by any relay of the fleet."""
+        state: Any = self._run.state
+        positions: Dict[str, bytes] = state.positions
+        return positions
+
+    def __aiter__(self) -> FleetWatch:
+        return self
+
+    async def __anext__(self) -> FleetEvent:
+        event: Any = await self._run.next()
+        if event is None:
+            raise StopAsyncIteration
+        told: FleetEvent = event
+        return told
+
+    def close(self) -> None:
+        """Ends it, wherever it is."""
+        self._run.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+
 class WatchRun(Stepper[Event[K, V]], Generic[K, V]):
     """The calls of a watch. It does not know the Watch, which could not become garbage then."""
 
     def __init__(
         self,
-        open: Callable[[WatchState[K, V]], Awaitable[Any]],
-        state: WatchState[K, V],
+        open: Callable[[Any], Awaitable[Any]],
+        state: Any,
         read: Callable[[Any], Awaitable[Any]],
     ) -> None:
         super().__init__()
