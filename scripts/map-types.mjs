@@ -26,6 +26,7 @@ one kernel can do: that depends on the kernel, is found out by trying, and is an
   answer UNIMPLEMENTED, and dumps list the keys with values that are absent.
 - **Calls**: elements = Lookup-, Update-, DeleteElements; lists = NextKey, DumpMap,
   CountElements, ClearMap; load = LoadMap; batches go by themselves where the kernel has them.
+  AggregateElements goes wherever DumpMap reads values.
 `;
 
 const VALUE_NAMES = {
