@@ -71,5 +71,5 @@ export const EXIT_CODE_HELP = `Exit codes:
   9  daemon not reachable, stopping, or no answer in time
   10 done, but the map changed too fast to be read completely
   11 any other error of the daemon
-  12 not all hosts of a fleet have answered
+  12 not all hosts of a fleet have answered, or have the change
   130 interrupted`;

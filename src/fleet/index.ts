@@ -24,13 +24,30 @@ export type { HostPeer } from "./relay/host-peer.js";
 export type { OtherRelays } from "./relay/host-router.js";
 export { RelayConnections } from "./relay/other-relays.js";
 export { Relay, type RelayOptions } from "./relay/relay.js";
+export type { RolloutNow } from "./relay/relay-rollouts.js";
 export type { HostEvent } from "./relay/watch-hosts.js";
 export type { SetStatusEvent } from "./relay/watch-set-status.js";
+export {
+  type Control,
+  type CounterGate,
+  completePlan,
+  type GateFailure,
+  type GateName,
+  type Phase,
+  type PlacedHost,
+  RolloutError,
+  type RolloutErrorCode,
+  type RolloutPlan,
+  type Standing,
+  type Wait,
+  type Wave,
+} from "./rollout/index.js";
 export { hostMatcher } from "./selector.js";
 export { messagesOf, partsOf } from "./session/forwarded-messages.js";
 export { sessionProtocolError, storeUnavailable } from "./session/session-error.js";
 export {
   isSetName,
+  type Json,
   type Manifest,
   SetError,
   type SetErrorCode,

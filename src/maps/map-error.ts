@@ -63,7 +63,10 @@ export type MapErrorReason =
   | "GENERATION_CONFLICT"
   | "MAP_SET_CONTENDED"
   | "MAP_SET_CHANGED"
-  | "MAP_SET_UNFIT";
+  | "MAP_SET_UNFIT"
+  | "ROLLOUT_NOT_FOUND"
+  | "ROLLOUT_RUNNING"
+  | "ROLLOUT_NOT_POSSIBLE";
 
 /** A field of the request that breaks a rule. */
 export interface FieldViolation {

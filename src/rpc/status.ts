@@ -64,4 +64,7 @@ export const statusOfReason: Readonly<Record<MapErrorReason, status>> = {
   MAP_SET_CONTENDED: status.ABORTED,
   MAP_SET_CHANGED: status.ABORTED,
   MAP_SET_UNFIT: status.FAILED_PRECONDITION,
+  ROLLOUT_NOT_FOUND: status.NOT_FOUND,
+  ROLLOUT_RUNNING: status.FAILED_PRECONDITION,
+  ROLLOUT_NOT_POSSIBLE: status.FAILED_PRECONDITION,
 };

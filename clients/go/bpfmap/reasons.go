@@ -134,6 +134,12 @@ var (
 	ErrMapSetChanged = reason(bpfmapv1.ErrorReason_ERROR_REASON_MAP_SET_CHANGED, codes.Aborted, "the map set was replaced while it was read")
 	// ErrMapSetUnfit: a map has other sizes than its set, or no room for it; only in statuses.
 	ErrMapSetUnfit = reason(bpfmapv1.ErrorReason_ERROR_REASON_MAP_SET_UNFIT, codes.FailedPrecondition, "the map set does not fit the map")
+	// ErrRolloutNotFound: the map set has no rollout, or not the one that was named.
+	ErrRolloutNotFound = reason(bpfmapv1.ErrorReason_ERROR_REASON_ROLLOUT_NOT_FOUND, codes.NotFound, "there is no such rollout")
+	// ErrRolloutRunning: the map set is being rolled out, or its hosts are between two generations.
+	ErrRolloutRunning = reason(bpfmapv1.ErrorReason_ERROR_REASON_ROLLOUT_RUNNING, codes.FailedPrecondition, "the map set is being rolled out")
+	// ErrRolloutNotPossible: what was asked of a rollout does not go with where it is.
+	ErrRolloutNotPossible = reason(bpfmapv1.ErrorReason_ERROR_REASON_ROLLOUT_NOT_POSSIBLE, codes.FailedPrecondition, "the rollout is not where that can be done")
 )
 
 // reasonError is what the variables above hold. An *Error is one of them where it has

@@ -13,9 +13,17 @@ import {
 } from "./fleet-aggregate.js";
 import { FleetWatch, type FleetWatchOptions } from "./fleet-watch.js";
 import type { FleetHost } from "./gen/bpfmap/fleet/v1/host_pb.js";
+import type { Rollout } from "./gen/bpfmap/fleet/v1/rollout_pb.js";
 import type { HostSelectorSchema } from "./gen/bpfmap/fleet/v1/selector_pb.js";
 import { MapService } from "./gen/bpfmap/v1/map_service_pb.js";
 import { type MapRefInit, mapRef } from "./map-ref.js";
+import {
+  controlRollout,
+  type RolloutControl,
+  type RolloutControlOptions,
+  type RolloutProgress,
+  watchRollout,
+} from "./rollout.js";
 
 /** Which hosts: ids, labels and what labels must be; nothing for all of the fleet. */
 export type HostSelectorInit = MessageInitShape<typeof HostSelectorSchema>;
@@ -161,6 +169,32 @@ export class Fleet {
       (request, call) => this.#client.fleet.watchFleet(request, call),
       options,
     );
+  }
+
+  /** A map set's last rollout, and how its hosts are doing. Fails with BpfmapError. */
+  async rollout(mapSet: string, options?: CallOptions): Promise<RolloutProgress> {
+    for await (const progress of watchRollout(this.#client, mapSet, true, options)) return progress;
+    throw protocolError("the relay has told no rollout");
+  }
+
+  /**
+   * The same, now and whenever something of it changes, until the rollout has ended. Ends with
+   * BpfmapError where the relay is gone: watch anew.
+   */
+  watchRollout(mapSet: string, options?: CallOptions): AsyncGenerator<RolloutProgress, void> {
+    return watchRollout(this.#client, mapSet, false, options);
+  }
+
+  /**
+   * Pauses, resumes, aborts or rolls back a map set's last rollout; may be repeated. Fails with
+   * BpfmapError, such as ROLLOUT_NOT_POSSIBLE.
+   */
+  controlRollout(
+    mapSet: string,
+    control: RolloutControl,
+    options?: RolloutControlOptions,
+  ): Promise<Rollout> {
+    return controlRollout(this.#client, mapSet, control, options);
   }
 }
 

@@ -68,6 +68,7 @@ export {
   type RecordsOptions,
 } from "./records.js";
 export type { ResponseStream } from "./response-stream.js";
+export type { RolloutControl, RolloutControlOptions, RolloutProgress } from "./rollout.js";
 export type { ServiceClient } from "./service-client.js";
 export type { TokenSource } from "./token.js";
 export type { OpenOptions } from "./typed/open-map.js";

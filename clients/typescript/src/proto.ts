@@ -4,6 +4,7 @@ export * from "./gen/bpfmap/fleet/v1/fleet_service_pb.js";
 export * from "./gen/bpfmap/fleet/v1/host_pb.js";
 export * from "./gen/bpfmap/fleet/v1/map_set_pb.js";
 export * from "./gen/bpfmap/fleet/v1/relay_service_pb.js";
+export * from "./gen/bpfmap/fleet/v1/rollout_pb.js";
 export * from "./gen/bpfmap/fleet/v1/selector_pb.js";
 export * from "./gen/bpfmap/fleet/v1/session_pb.js";
 export * from "./gen/bpfmap/fleet/v1/watch_pb.js";

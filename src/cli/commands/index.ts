@@ -10,6 +10,7 @@ import { exportVerb } from "./export.js";
 import { probe } from "./feature.js";
 import { fleetCall } from "./fleet-call.js";
 import { fleetHosts } from "./fleet-hosts.js";
+import { fleetRollout } from "./fleet-rollout.js";
 import { fleetSum } from "./fleet-sum.js";
 import { fleetWatch } from "./fleet-watch.js";
 import { getnext } from "./getnext.js";
@@ -84,7 +85,13 @@ export const OWN_VERBS: readonly AnyVerb[] = [
 export const FEATURE_VERBS: readonly AnyVerb[] = [probe];
 
 /** What is done with a fleet of hosts. */
-export const FLEET_VERBS: readonly AnyVerb[] = [fleetHosts, fleetCall, fleetSum, fleetWatch];
+export const FLEET_VERBS: readonly AnyVerb[] = [
+  fleetHosts,
+  fleetCall,
+  fleetSum,
+  fleetWatch,
+  fleetRollout,
+];
 
 /** What is done with the map sets of a fleet. */
 export const SET_VERBS: readonly AnyVerb[] = [

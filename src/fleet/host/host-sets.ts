@@ -160,9 +160,9 @@ export class HostSets {
     };
     switch (frame.case) {
       case "manifest": {
-        const { name, manifest } = frame.value;
+        const { name, manifest, revision } = frame.value;
         state.names.add(name);
-        next(() => this.#want(manifest));
+        next(() => this.#want(manifest, revision));
         return;
       }
       case "removed": {
@@ -192,7 +192,7 @@ export class HostSets {
   }
 
   /** One that a newer version has written is left as it is. */
-  async #want(bytes: Uint8Array): Promise<void> {
+  async #want(bytes: Uint8Array, revision: bigint): Promise<void> {
     let manifest: Manifest;
     try {
       manifest = decodeManifest(bytes);
@@ -200,7 +200,7 @@ export class HostSets {
       this.#options.log.error({ err: (error as Error).message }, "a map set cannot be read");
       return;
     }
-    await this.#agent.want(manifest);
+    await this.#agent.want(manifest, revision);
   }
 
   #open(manifest: Manifest): TargetMap {

@@ -51,8 +51,12 @@ export class SetAgent {
     return [...this.#keepers.values()].map(({ status }) => status);
   }
 
-  /** A set is to have a generation. One that is behind what is known of it is not heeded. */
-  async want(manifest: Manifest): Promise<void> {
+  /**
+   * A set is to have a generation, which may be an earlier one.
+   * @param revision of the store, since which that is so: one that is behind what was told before
+   * is not heeded
+   */
+  async want(manifest: Manifest, revision: bigint): Promise<void> {
     const records = await this.#loaded;
     if (this.#stopped.signal.aborted) return;
     const { name } = manifest;
@@ -60,12 +64,12 @@ export class SetAgent {
     if (keeper === undefined) {
       const { state } = this.#options;
       const reconciler = new Reconciler(name, this.#library, state, records.get(name));
-      keeper = new SetKeeper(manifest, reconciler, this.#options, () => this.#tidy());
+      keeper = new SetKeeper({ manifest, revision }, reconciler, this.#options, () => this.#tidy());
       records.delete(name);
       this.#keepers.set(name, keeper);
       keeper.start(this.#stopped.signal);
     } else {
-      keeper.want(manifest);
+      keeper.want(manifest, revision);
     }
   }
 
@@ -113,18 +117,21 @@ class SetKeeper {
   readonly #tidy: () => Promise<void>;
   readonly #ended = new AbortController();
   #wanted: Manifest;
+  /** Of the store, since which that is so. */
+  #revision: bigint;
   #status: SetStatus;
   #failures = 0;
   #wake = new AbortController();
   #running: Promise<void> | undefined;
 
   constructor(
-    manifest: Manifest,
+    { manifest, revision }: { readonly manifest: Manifest; readonly revision: bigint },
     reconciler: Reconciler,
     options: SetAgentOptions,
     tidy: () => Promise<void>,
   ) {
     this.#wanted = manifest;
+    this.#revision = revision;
     this.#reconciler = reconciler;
     this.#options = options;
     this.#tidy = tidy;
@@ -149,14 +156,16 @@ class SetKeeper {
     this.#running = this.#run(either);
   }
 
-  want(manifest: Manifest): void {
+  want(manifest: Manifest, revision: bigint): void {
+    if (revision < this.#revision) return;
+    this.#revision = revision;
     const { id, generation } = this.#wanted;
-    if (manifest.id === id && manifest.generation < generation) return;
     const isNew = manifest.id !== id || manifest.generation !== generation;
     this.#wanted = manifest;
     if (!isNew) return;
     this.#failures = 0;
-    this.#tell({ id: manifest.id, wanted: manifest.generation });
+    // An error of the generation before is none of this one.
+    this.#tell({ id: manifest.id, wanted: manifest.generation, ...NO_ERROR });
     this.#wake.abort();
   }
 

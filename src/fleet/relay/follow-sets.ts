@@ -3,13 +3,13 @@ import { FollowMapSetsResponseSchema } from "@bpfmapd/client/proto";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { FrameQueue } from "../session/frame-queue.js";
 import { sessionProtocolError } from "../session/session-error.js";
-import { encodeManifest, type MapSets, SetError } from "../sets/index.js";
-import { setMatcher } from "../sets-contract.js";
+import { encodeManifest, type Manifest, type MapSets, SetError } from "../sets/index.js";
 import { Bell } from "../store/bell.js";
 import { checkHostId, type HostPeer } from "./host-peer.js";
 import type { RelaySession } from "./relay-session.js";
 import type { SetCatalogue } from "./set-catalogue.js";
 import type { SetStatuses } from "./set-statuses.js";
+import type { SetTargets } from "./set-targets.js";
 
 type Frame = MessageInitShape<typeof FollowMapSetsResponseSchema>["frame"];
 
@@ -20,6 +20,7 @@ const SEGMENTS = 16;
 export interface FollowParts {
   readonly sets: MapSets;
   readonly catalogue: SetCatalogue;
+  readonly targets: SetTargets;
   readonly statuses: SetStatuses;
   readonly sessionOf: (hostId: string) => RelaySession | undefined;
 }
@@ -85,6 +86,8 @@ class Follow {
   readonly #out: FrameQueue<FollowMapSetsResponse>;
   readonly #over: AbortSignal;
   readonly #answering = new Set<Promise<void>>();
+  /** The generations that the host says it is to have. */
+  readonly #wanted = new Map<string, number>();
 
   constructor(
     parts: FollowParts,
@@ -100,25 +103,32 @@ class Follow {
 
   /** Tells the sets that are for the host, and their changes; of one that changes fast, the newest. */
   async tell(signal: AbortSignal): Promise<void> {
-    const { catalogue } = this.#parts;
+    const { catalogue, targets } = this.#parts;
     await catalogue.ready();
     const changed = new Set<string>(catalogue.names);
-    const told = new Set<string>();
+    const told = new Map<string, Manifest>();
+    /** Sets that are told once it is known what the host is to have of them. */
+    const unknown = new Set<string>();
     const bell = new Bell();
-    const stop = catalogue.onChange((name) => {
+    const stop = targets.onChange((name) => {
       changed.add(name);
       bell.ring();
     });
     const wake = () => bell.ring();
     signal.addEventListener("abort", wake, { once: true });
     try {
-      for (let isSynced = false; !signal.aborted; isSynced = true) {
+      let isSynced = false;
+      while (!signal.aborted) {
         for (const name of changed) {
           changed.delete(name);
-          await this.#tellOne(name, told);
+          if (await this.#tellOne(name, told)) unknown.delete(name);
+          else unknown.add(name);
           if (signal.aborted) return;
         }
-        if (!isSynced) await this.#send({ case: "synced", value: {} });
+        if (!isSynced && unknown.size === 0) {
+          isSynced = true;
+          await this.#send({ case: "synced", value: {} });
+        }
         if (changed.size === 0 && !signal.aborted) await bell.next;
       }
     } finally {
@@ -135,6 +145,7 @@ class Follow {
         return;
       case "status":
         if (this.#parts.catalogue.get(frame.value.name) === undefined) return;
+        this.#wanted.set(frame.value.name, Number(frame.value.wantedGeneration));
         this.#parts.statuses.report(this.#session.hostId, frame.value);
         return;
       default:
@@ -142,16 +153,29 @@ class Follow {
     }
   }
 
-  async #tellOne(name: string, told: Set<string>): Promise<void> {
-    const manifest = this.#parts.catalogue.get(name);
+  /** Answers whether it is known what the host is to have. */
+  async #tellOne(name: string, told: Map<string, Manifest>): Promise<boolean> {
     const { hostId: id, labels } = this.#session.registration;
-    if (manifest !== undefined && setMatcher(manifest)({ id, labels })) {
-      told.add(name);
-      const value = { name, manifest: encodeManifest(manifest) };
+    const target = this.#parts.targets.of(name, { id, labels });
+    if (target === "unknown") return false;
+    if (target === undefined) {
+      if (told.delete(name)) await this.#send({ case: "removed", value: name });
+    } else if (told.get(name) !== target.manifest || this.#isOvertaken(name, target.manifest)) {
+      const { manifest, revision } = target;
+      told.set(name, manifest);
+      const value = { name, manifest: encodeManifest(manifest), revision };
       await this.#send({ case: "manifest", value });
-    } else if (told.delete(name)) {
-      await this.#send({ case: "removed", value: name });
     }
+    return true;
+  }
+
+  /**
+   * Whether the host holds to another generation than it was told here: another relay was ahead
+   * of this one, so that what it told was not heeded, or its answer is still on the way.
+   */
+  #isOvertaken(name: string, { generation }: Manifest): boolean {
+    const wanted = this.#wanted.get(name);
+    return wanted !== undefined && wanted !== generation;
   }
 
   /** Several are read at a time; settles when there is room for another. */

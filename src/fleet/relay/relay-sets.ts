@@ -6,9 +6,13 @@ import { Collector, MapSets } from "../sets/index.js";
 import type { Store } from "../store/index.js";
 import { followSets } from "./follow-sets.js";
 import type { HostPeer } from "./host-peer.js";
+import { RelayRollouts } from "./relay-rollouts.js";
 import type { RelaySession } from "./relay-session.js";
+import { RolloutCatalogue } from "./rollout-catalogue.js";
+import type { AggregateHosts } from "./rollout-meter.js";
 import { SetCatalogue } from "./set-catalogue.js";
 import { SetStatuses } from "./set-statuses.js";
+import { SetTargets } from "./set-targets.js";
 import { type SetStatusEvent, watchSetStatus } from "./watch-set-status.js";
 
 /** How often what is left over is collected, in milliseconds. */
@@ -17,7 +21,9 @@ const COLLECT_MS = 60_000;
 /** What the sets of a relay are made with. */
 export interface RelaySetsOptions {
   readonly store: Store;
+  readonly relayId: string;
   readonly directory: HostDirectory;
+  readonly aggregate: AggregateHosts;
   readonly sessionOf: (hostId: string) => RelaySession | undefined;
   readonly clock: Clock;
   readonly log: Logger;
@@ -28,6 +34,9 @@ export class RelaySets {
   readonly sets: MapSets;
   readonly catalogue: SetCatalogue;
   readonly statuses: SetStatuses;
+  readonly rollouts: RelayRollouts;
+  readonly #targets: SetTargets;
+  readonly #known: RolloutCatalogue;
   readonly #options: RelaySetsOptions;
   readonly #stopped = new AbortController();
 
@@ -37,17 +46,26 @@ export class RelaySets {
     this.sets = new MapSets(store, { clock });
     this.catalogue = new SetCatalogue(store, clock, log);
     this.statuses = new SetStatuses(store, clock, log);
+    this.#known = new RolloutCatalogue(store, clock, log);
+    const { sets, catalogue, statuses } = this;
+    const stopped = this.#stopped.signal;
+    this.#targets = new SetTargets({ sets, catalogue, clock, stopped, rollouts: this.#known });
+    this.rollouts = new RelayRollouts({ ...options, catalogue, statuses });
   }
 
   start(): void {
     this.catalogue.start();
+    this.#known.start();
+    this.rollouts.start();
     void this.#collect();
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#stopped.abort();
     this.catalogue.close();
+    this.#known.close();
     this.statuses.close();
+    await this.rollouts.close();
   }
 
   /** See {@link followSets}. */
@@ -58,7 +76,8 @@ export class RelaySets {
   ): AsyncIterable<FollowMapSetsResponse> {
     const { sets, catalogue, statuses } = this;
     const { sessionOf } = this.#options;
-    return followSets({ sets, catalogue, statuses, sessionOf }, requests, peer, signal);
+    const parts = { sets, catalogue, statuses, sessionOf, targets: this.#targets };
+    return followSets(parts, requests, peer, signal);
   }
 
   /** See {@link watchSetStatus}. */

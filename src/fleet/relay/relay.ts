@@ -71,7 +71,8 @@ export class Relay {
       ...{ others: options.others, clock },
     });
     this.sets = new RelaySets({
-      ...{ store, clock, log, directory: this.directory },
+      ...{ relayId: id, store, clock, log, directory: this.directory },
+      aggregate: (call, signal) => this.aggregate(call, signal),
       sessionOf: (hostId) => this.sessions.get(hostId),
     });
   }
@@ -156,7 +157,7 @@ export class Relay {
   /** Gives up what it has in the store. */
   async close(): Promise<void> {
     this.#stopped.abort();
-    this.sets.close();
+    await this.sets.close();
     await this.#keys.close();
     this.directory.close();
   }

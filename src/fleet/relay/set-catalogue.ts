@@ -9,12 +9,18 @@ const RETRY_MS = 500;
 /** Told of a set that is new, has changed or is deleted. */
 export type SetListener = (name: string) => void;
 
+/** A set as it is, and the revision of its last write. */
+export interface KnownSet {
+  readonly manifest: Manifest;
+  readonly modRevision: bigint;
+}
+
 /** All sets, as the store has them: a copy that follows it. */
 export class SetCatalogue {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #log: Logger;
-  readonly #manifests = new Map<string, Manifest>();
+  readonly #sets = new Map<string, KnownSet>();
   readonly #listeners = new Set<SetListener>();
   readonly #stopped = new AbortController();
   #isReady = false;
@@ -51,11 +57,15 @@ export class SetCatalogue {
   }
 
   get names(): Iterable<string> {
-    return this.#manifests.keys();
+    return this.#sets.keys();
   }
 
   get(name: string): Manifest | undefined {
-    return this.#manifests.get(name);
+    return this.#sets.get(name)?.manifest;
+  }
+
+  known(name: string): KnownSet | undefined {
+    return this.#sets.get(name);
   }
 
   /** Calls back for each set that changes; answers how to end that. */
@@ -92,7 +102,7 @@ export class SetCatalogue {
   /** The first batch is all there is. */
   #forgetAllBut(changes: readonly SetChange[]): void {
     const there = new Set(changes.map(({ name }) => name));
-    for (const name of [...this.#manifests.keys()]) {
+    for (const name of [...this.#sets.keys()]) {
       if (!there.has(name)) this.#apply({ type: "deleted", name });
     }
   }
@@ -103,8 +113,8 @@ export class SetCatalogue {
       this.#log.error({ set: name, err: change.error.message }, "a map set cannot be read");
       return;
     }
-    if (change.type === "put") this.#manifests.set(name, change.manifest);
-    else this.#manifests.delete(name);
+    if (change.type === "put") this.#sets.set(name, change);
+    else this.#sets.delete(name);
     for (const listener of this.#listeners) listener(name);
   }
 

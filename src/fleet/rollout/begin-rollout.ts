@@ -2,7 +2,13 @@ import { type Comparison, type Entry, isAt, type Operation, put, remove } from "
 import { invalidField, RolloutError } from "./rollout-error.js";
 import { rolloutKeys } from "./rollout-keys.js";
 import type { RolloutPlan } from "./rollout-plan.js";
-import { decodeRollout, encodeRollout, hasEnded, type RolloutState } from "./rollout-state.js";
+import {
+  decodeRollout,
+  encodeRollout,
+  hasEnded,
+  isForward,
+  type RolloutState,
+} from "./rollout-state.js";
 
 /** What a write of a set's manifest has to compare and write beside, in its transaction. */
 export interface BesideManifest {
@@ -10,6 +16,8 @@ export interface BesideManifest {
   readonly success: readonly Operation[];
   /** A generation that the hosts are on: its manifest is to be kept. 0 for none. */
   readonly kept: number;
+  /** Generations whose manifests were kept for the rollout before, and are not for it any more. */
+  readonly dropped: readonly number[];
 }
 
 /** A new generation of a set, that is about to be written. */
@@ -25,8 +33,8 @@ export interface NewGeneration {
 
 /** Who begins a rollout, and when. */
 export interface RolloutBegin {
-  /** A string that nobody has made before. */
-  readonly newId: () => string;
+  /** The rollout's id: a string that nobody has made before. */
+  readonly id: string;
   readonly by: string;
   /** Milliseconds since 1970. */
   readonly at: number;
@@ -50,13 +58,14 @@ export function besideManifest(
   const present = last?.setId === next.setId && last.to === next.before ? last : undefined;
   checkEnded(present);
   if (next.plan === undefined) {
-    return { compare, success: entry ? [remove(key)] : [], kept: 0 };
+    return { compare, success: entry ? [remove(key)] : [], kept: 0, dropped: keptFor(last) };
   }
   checkSettled(present);
   const from = present === undefined || present.phase === "completed" ? next.before : present.from;
   checkRollBack(next.plan, from);
   const state = firstState(next, next.plan, from, begin);
-  return { compare, success: [put(key, encodeRollout(state))], kept: from };
+  const success = [put(key, encodeRollout(state))];
+  return { compare, success, kept: from, dropped: keptFor(last) };
 }
 
 /** What goes with the removal of a set. ROLLOUT_RUNNING, DAMAGED. */
@@ -65,7 +74,32 @@ export function besideRemoval(set: string, entry: Entry | undefined): BesideMani
   checkEnded(last);
   const key = rolloutKeys.state(set);
   const success = entry ? [remove(key)] : [];
-  return { compare: [isAt(key, entry?.modRevision ?? 0n)], success, kept: 0 };
+  const compare = [isAt(key, entry?.modRevision ?? 0n)];
+  return { compare, success, kept: 0, dropped: keptFor(last) };
+}
+
+/**
+ * Refuses a patch of a set whose hosts went back: it would be made to elements that they do not
+ * have. ROLLOUT_RUNNING, DAMAGED.
+ */
+export function checkPatch(set: string, entry: Entry | undefined): void {
+  const last = entry && decodeRollout(entry.value);
+  checkEnded(last);
+  if (last?.phase !== "rolledBack") return;
+  throw new RolloutError(
+    "ROLLOUT_RUNNING",
+    `map set "${set}" was rolled back from generation ${last.to} to ${last.from}: put all its elements, since a patch would be made to those of ${last.to}`,
+  );
+}
+
+/** Whether the set's generation is the one that its hosts are to have, or are on their way to. */
+export function isInForce(entry: Entry | undefined): boolean {
+  const last = entry && decodeRollout(entry.value);
+  return last === undefined || isForward(last) || last.phase === "completed";
+}
+
+function keptFor(last: RolloutState | undefined): number[] {
+  return last === undefined ? [] : [last.from];
 }
 
 /** A rollout that nobody was told of yet. */
@@ -73,11 +107,11 @@ export function firstState(
   { set, setId, generation }: NewGeneration,
   plan: RolloutPlan,
   from: number,
-  { newId, by, at }: RolloutBegin,
+  { id, by, at }: RolloutBegin,
 ): RolloutState {
   const message = `generation ${generation}, wave 1 of ${plan.waves.length}`;
   return {
-    ...{ format: 1, id: newId(), set, setId, from, to: generation, plan },
+    ...{ format: 1, id, set, setId, from, to: generation, plan },
     ...{ phase: "applying", wave: 0, size: 0, admitted: "", toldAll: false },
     ...{ bakedMs: 0, waitedMs: 0, done: 0, baselines: {} },
     history: [{ what: "began", at, by, message }],

@@ -5,6 +5,8 @@ export {
   type BesideManifest,
   besideManifest,
   besideRemoval,
+  checkPatch,
+  isInForce,
   type NewGeneration,
   type RolloutBegin,
 } from "./begin-rollout.js";
@@ -45,7 +47,7 @@ export {
   type RolloutsOptions,
   type StoredRollout,
 } from "./rollouts.js";
-export type { PlacedHost, Standing } from "./standing.js";
+export { type PlacedHost, placedHosts, type Standing } from "./standing.js";
 export { type StepInput, type Stepped, stepRollout } from "./step.js";
 export { rolloutTargets, type SetHead, type Targets, targetsOf } from "./target.js";
 export { ticketOf } from "./ticket.js";

@@ -1,3 +1,4 @@
+import { type BesideManifest, besideRemoval } from "../rollout/index.js";
 import {
   isAt,
   type Operation,
@@ -28,15 +29,21 @@ export async function commit(
   before: SetState,
   manifest: Manifest,
   signal?: AbortSignal,
+  beside?: BesideManifest,
 ): Promise<boolean> {
   const { name, manifest: present, bytes } = before;
   const success: Operation[] = [put(setKeys.manifest(name), encoded(manifest))];
   if (present !== undefined && bytes !== undefined && present.generation !== manifest.generation) {
     success.push(put(setKeys.past(name, present.generation), bytes));
-    const oldest = present.generation - KEPT_GENERATIONS;
-    if (oldest > 0) success.push(remove(setKeys.past(name, oldest)));
+    const dropped = new Set([present.generation - KEPT_GENERATIONS, ...(beside?.dropped ?? [])]);
+    for (const past of dropped) {
+      const isNeeded = past > present.generation - KEPT_GENERATIONS || past === beside?.kept;
+      if (past > 0 && !isNeeded) success.push(remove(setKeys.past(name, past)));
+    }
   }
-  return transactUntilKnown(store, { compare: unchanged(before), success }, signal, () =>
+  success.push(...(beside?.success ?? []));
+  const compare = [...unchanged(before), ...(beside?.compare ?? [])];
+  return transactUntilKnown(store, { compare, success }, signal, () =>
     isInForce(store, manifest, signal),
   );
 }
@@ -58,12 +65,17 @@ export async function commitRemoval(
 ): Promise<boolean> {
   const { name, manifest } = before;
   if (manifest === undefined) return false;
-  const success = [remove(setKeys.manifest(name))];
+  const beside = besideRemoval(name, before.rollout);
+  const pasts = new Set(beside.dropped);
   const oldest = Math.max(1, manifest.generation - KEPT_GENERATIONS);
-  for (let past = oldest; past < manifest.generation; past++) {
-    success.push(remove(setKeys.past(name, past)));
-  }
-  return transactUntilKnown(store, { compare: unchanged(before), success }, signal, async () => {
+  for (let past = oldest; past < manifest.generation; past++) pasts.add(past);
+  const success = [
+    remove(setKeys.manifest(name)),
+    ...[...pasts].map((past) => remove(setKeys.past(name, past))),
+    ...beside.success,
+  ];
+  const compare = [...unchanged(before), ...beside.compare];
+  return transactUntilKnown(store, { compare, success }, signal, async () => {
     const { manifest: left } = await readState(store, name, signal);
     return left?.id !== manifest.id;
   });

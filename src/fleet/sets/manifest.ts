@@ -63,6 +63,11 @@ const manifest = z.object({
   layers: z.array(layer),
   /** Who made the generation, as the contract's JSON: hosts ask whether that one may. */
   writer: z.json().default(null),
+  /**
+   * Id of the rollout that says which hosts are to have the generation; "" for all of them. Who
+   * does not know that rollout yet must not tell the generation to anyone.
+   */
+  rollout: z.string().default(""),
   /** When the generation was made, by the clock of its writer: milliseconds since 1970. */
   madeAt: z.number(),
 });

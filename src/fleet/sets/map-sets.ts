@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { type Clock, systemClock } from "../clock.js";
+import { besideManifest, checkPatch, isInForce, type RolloutPlan } from "../rollout/index.js";
 import type { Store } from "../store/index.js";
 import { checkColumns, checkKeys, checkSpec } from "./check.js";
 import { commit, commitRemoval } from "./commit.js";
@@ -50,6 +51,10 @@ export interface SetWriteOptions extends SetCallOptions {
   readonly expected?: number | undefined;
   /** Who writes, as the contract's JSON. */
   readonly writer?: Json | undefined;
+  /** How a new generation is brought to the hosts; absent for all of them at once. */
+  readonly rollout?: RolloutPlan | undefined;
+  /** Who writes, for people: the history of the rollout has it. */
+  readonly by?: string | undefined;
 }
 
 /** What a patch does; a key stands in it once. */
@@ -125,7 +130,9 @@ export class MapSets {
     return this.#retrying(name, options, async (state) => {
       const base = await this.#writeBase(state, spec, runs, options.signal);
       const { manifest: present } = state;
-      if (present && isLike(present, base, spec)) return { manifest: present, isNew: false };
+      // What was rolled back is put anew, where it is put again.
+      if (present && isInForce(state.rollout) && isLike(present, base, spec))
+        return { manifest: present, isNew: false };
       const generation = (present?.generation ?? 0) + 1;
       const manifest = this.#manifest(name, present, {
         ...specOf(spec),
@@ -136,7 +143,8 @@ export class MapSets {
         base: { ...base, generation },
         layers: [],
       });
-      return (await this.#commit(state, manifest, options)) && { manifest, isNew: true };
+      const made = await this.#commit(state, manifest, options);
+      return made && { manifest: made, isNew: true };
     });
   }
 
@@ -149,6 +157,7 @@ export class MapSets {
     return this.#retrying(name, options, async (state) => {
       const { manifest: present } = state;
       if (present === undefined) throw setNotFound(name);
+      checkPatch(name, state.rollout);
       // It leaves another manifest, with which the patch goes on.
       if (await this.#keepUp({ ...state, manifest: present }, options)) return "again";
       const wanted = this.#wantedChanges(present, patch);
@@ -158,7 +167,8 @@ export class MapSets {
       const isSame = changes.count === 0 && isDeepStrictEqual(spec, specOf(present));
       if (isSame) return { manifest: present, isNew: false, ...counts };
       const manifest = await this.#patched(state, present, { ...spec, changes, counts }, options);
-      return (await this.#commit(state, manifest, options)) && { manifest, isNew: true, ...counts };
+      const made = await this.#commit(state, manifest, options);
+      return made && { manifest: made, isNew: true, ...counts };
     });
   }
 
@@ -307,14 +317,26 @@ export class MapSets {
   #manifest(
     name: string,
     present: Manifest | undefined,
-    next: Omit<Manifest, "format" | "name" | "id" | "write" | "madeAt">,
+    next: Omit<Manifest, "format" | "name" | "id" | "write" | "madeAt" | "rollout">,
   ): Manifest {
     const id = present?.id ?? this.#newId();
-    return { format: 1, name, id, write: this.#newId(), madeAt: this.#now(), ...next };
+    const write = this.#newId();
+    return { format: 1, name, id, write, madeAt: this.#now(), rollout: "", ...next };
   }
 
-  #commit(state: SetState, manifest: Manifest, { signal }: SetWriteOptions): Promise<boolean> {
-    return commit(this.#store, state, manifest, signal);
+  /** The manifest as it is in force; false where others were faster. */
+  async #commit(
+    state: SetState,
+    made: Manifest,
+    { signal, rollout: plan, by = "" }: SetWriteOptions,
+  ): Promise<Manifest | false> {
+    const { name: set, id: setId, generation, madeAt: at } = made;
+    const rollout = plan === undefined ? "" : this.#newId();
+    const before = state.manifest?.generation ?? 0;
+    const next = { set, setId, before, generation, plan };
+    const beside = besideManifest(state.rollout, next, { id: rollout, by, at });
+    const manifest = { ...made, rollout };
+    return (await commit(this.#store, state, manifest, signal, beside)) && manifest;
   }
 
   #contents(manifest: Manifest, revision: bigint): Contents {

@@ -1,10 +1,15 @@
-import { type Store, StoreError, scan } from "../store/index.js";
+import { type Entry, type Store, StoreError, scan } from "../store/index.js";
 import { decodeManifest, type Manifest } from "./manifest.js";
 import { setKeys } from "./set-keys.js";
 
 /** What became of a set. */
 export type SetChange =
-  | { readonly type: "put"; readonly name: string; readonly manifest: Manifest }
+  | {
+      readonly type: "put";
+      readonly name: string;
+      readonly manifest: Manifest;
+      readonly modRevision: bigint;
+    }
   | { readonly type: "deleted"; readonly name: string }
   /** A newer version has written it, or it is broken: it stays as it was known. */
   | { readonly type: "unreadable"; readonly name: string; readonly error: Error };
@@ -56,7 +61,7 @@ async function* follow(
       newest.delete(name);
       if (event.type === "put") {
         told.set(name, event.entry.modRevision);
-        newest.set(name, changeOf(name, event.entry.value));
+        newest.set(name, changeOf(name, event.entry));
       } else {
         told.delete(name);
         newest.set(name, { type: "deleted", name });
@@ -78,7 +83,7 @@ async function readAnew(store: Store, told: Map<string, bigint>, signal?: AbortS
       gone.delete(name);
       if (told.get(name) === modRevision) continue;
       told.set(name, modRevision);
-      changes.push(changeOf(name, value));
+      changes.push(changeOf(name, { value, modRevision }));
     }
   }
   for (const name of gone) {
@@ -88,9 +93,12 @@ async function readAnew(store: Store, told: Map<string, bigint>, signal?: AbortS
   return { revision, changes };
 }
 
-function changeOf(name: string, value: Uint8Array): SetChange {
+function changeOf(
+  name: string,
+  { value, modRevision }: Pick<Entry, "value" | "modRevision">,
+): SetChange {
   try {
-    return { type: "put", name, manifest: decodeManifest(value) };
+    return { type: "put", name, manifest: decodeManifest(value), modRevision };
   } catch (error) {
     return { type: "unreadable", name, error: error as Error };
   }

@@ -1,3 +1,4 @@
+import { ControlRolloutRequest_Control as Control } from "@bpfmapd/client/proto";
 import type { Message } from "@bufbuild/protobuf";
 import { status } from "@grpc/grpc-js";
 import { type AuditLog, auditedKeys, type CallRecord, type KeyForm } from "../../access/index.js";
@@ -70,6 +71,8 @@ export class CallAudit {
         strategy: message.strategy,
         dry_run: message.dryRun,
       }),
+      ...(message.rollout !== undefined && { rollout: true }),
+      ...(message.control !== undefined && { control: Control[Number(message.control)] }),
     };
   }
 

@@ -89,6 +89,8 @@ export const fleetServiceRules: ServiceRules<typeof FleetService> = {
   listMapSets: known,
   deleteMapSet: { ...controller, changes: true },
   watchMapSetStatus: known,
+  controlRollout: { ...controller, changes: true },
+  watchRollout: known,
 };
 
 /** Who may open a host's session. */

@@ -8,6 +8,7 @@ import { fleetWatchMessage, toFleetWatch } from "../messages/fleet-watch-message
 import { decodeTextToken, encodeTextToken } from "../messages/page-token.js";
 import { callerOf } from "./caller.js";
 import { mapSetHandlers } from "./map-sets.js";
+import { rolloutHandlers } from "./rollouts.js";
 
 const DEFAULT_PAGE_SIZE = 1000;
 
@@ -50,6 +51,7 @@ export function fleetServiceHandlers(relay: Relay): ServiceHandlers<typeof Fleet
     },
 
     ...mapSetHandlers(relay.sets),
+    ...rolloutHandlers(relay.sets),
   };
 }
 

@@ -8,23 +8,21 @@ import {
   isSetName,
   mapSetMessage,
   type Relay,
-  SetError,
-  type SetErrorCode,
   type SetStatusEvent,
-  StoreError,
   selectorJson,
-  storeUnavailable,
   toDriftAction,
   toOwnership,
   toSetSpec,
   writerJson,
 } from "../../fleet/index.js";
-import { fieldError, MapError, type MapErrorReason } from "../../maps/index.js";
+import { fieldError } from "../../maps/index.js";
 import type { CallContext } from "../adapter/server-call.js";
 import type { ServiceHandlers } from "../adapter/service.js";
 import { callOrigin } from "../messages/caller-message.js";
 import { decodeTextToken, encodeTextToken, foreignToken } from "../messages/page-token.js";
+import { toRolloutPlan } from "../messages/rollout-message.js";
 import { callerOf } from "./caller.js";
+import { explained, explainedStream } from "./set-errors.js";
 
 const DEFAULT_PAGE_SIZE = 100;
 
@@ -40,11 +38,9 @@ export function mapSetHandlers(relaySets: Relay["sets"]): MapSetHandlers {
     putMapSet: (requests, context) =>
       explained(async () => {
         const chunks = requests[Symbol.asyncIterator]();
-        const { name, spec, expectedGeneration } = startOf((await chunks.next()).value);
-        const { manifest, isNew } = await sets.put(name, spec, elementsIn(chunks), {
-          expected: expectedGeneration,
-          ...writing(context),
-        });
+        const { name, spec, expected, rollout } = startOf((await chunks.next()).value);
+        const options = { expected, rollout, ...writing(context) };
+        const { manifest, isNew } = await sets.put(name, spec, elementsIn(chunks), options);
         return { mapSet: mapSetMessage(manifest), newGeneration: isNew };
       }),
 
@@ -52,6 +48,7 @@ export function mapSetHandlers(relaySets: Relay["sets"]): MapSetHandlers {
       explained(async () => {
         const { manifest, isNew, ...counts } = await sets.patch(request.name, patchOf(request), {
           expected: toGeneration(request.expectedGeneration),
+          rollout: request.rollout && toRolloutPlan(request.rollout),
           ...writing(context),
         });
         const { added, changed, removed, unchanged } = counts;
@@ -103,21 +100,23 @@ export function mapSetHandlers(relaySets: Relay["sets"]): MapSetHandlers {
 }
 
 function writing(context: CallContext) {
-  return { writer: writerJson(callOrigin(callerOf(context))), signal: context.signal };
+  const who = callerOf(context);
+  return { writer: writerJson(callOrigin(who)), by: who.name, signal: context.signal };
 }
 
 function startOf(request: PutMapSetRequest | undefined) {
   if (request?.kind.case !== "start") {
     throw fieldError("FIELD_INVALID", "start", "a put begins with its start");
   }
-  const { name, spec, expectedGeneration } = request.kind.value;
+  const { name, spec, expectedGeneration, rollout } = request.kind.value;
   if (!spec) throw fieldError("FIELD_INVALID", "start.spec", "is required");
   const whole = toSetSpec(spec);
   if (spec.target?.outerKey !== undefined && whole.ownership !== "exclusive") {
     const why = "only EXCLUSIVE with outer_key: the inner map is made anew with each generation";
     throw fieldError("FIELD_INVALID", "start.spec.ownership", why);
   }
-  return { name, spec: whole, expectedGeneration: toGeneration(expectedGeneration) };
+  const expected = toGeneration(expectedGeneration);
+  return { name, spec: whole, expected, rollout: rollout && toRolloutPlan(rollout) };
 }
 
 async function* elementsIn(chunks: AsyncIterator<PutMapSetRequest>) {
@@ -165,47 +164,5 @@ function statusEventMessage(event: SetStatusEvent) {
       return { event: { case: "removedHostId" as const, value: event.hostId } };
     case "totals":
       return { event: { case: "totals" as const, value: event.totals } };
-  }
-}
-
-const REASONS: Readonly<Record<SetErrorCode, MapErrorReason>> = {
-  INVALID_ARGUMENT: "FIELD_INVALID",
-  NOT_FOUND: "MAP_SET_NOT_FOUND",
-  GENERATION_CONFLICT: "GENERATION_CONFLICT",
-  CONTENDED: "MAP_SET_CONTENDED",
-  TOO_LARGE: "LIMIT_EXCEEDED",
-  GONE: "MAP_SET_CHANGED",
-  DAMAGED: "INTERNAL",
-};
-
-/** Errors of sets and of the store, in the contract's words. */
-function toMapError(error: unknown): unknown {
-  if (error instanceof StoreError) {
-    return error.code === "CANCELLED" ? (error.cause ?? error) : storeUnavailable(error);
-  }
-  if (!(error instanceof SetError)) return error;
-  const { code, message, field, generation } = error;
-  return new MapError(REASONS[code], message, {
-    cause: error,
-    ...(field !== undefined && {
-      violations: [{ field, description: message.replace(`${field}: `, "") }],
-    }),
-    ...(generation !== undefined && { metadata: { generation: String(generation) } }),
-  });
-}
-
-async function explained<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw toMapError(error);
-  }
-}
-
-async function* explainedStream<T>(stream: AsyncIterable<T>): AsyncGenerator<T, void> {
-  try {
-    yield* stream;
-  } catch (error) {
-    throw toMapError(error);
   }
 }

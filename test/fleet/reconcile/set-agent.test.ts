@@ -9,6 +9,9 @@ import { elementsOf, numbers, openSets, patchOf, SPEC } from "../sets-contract/f
 import { embedded, storeDirectory } from "../support/embedded.ts";
 import { SimulatedMap } from "./support/simulated-map.ts";
 
+/** Of the store, since which a host is to have what it is told next. */
+let revision = 0;
+
 /** A host's agent on a disk, with a simulated map for each set. */
 function startAgent(sets: MapSets, directory: string, maps = new Map<string, SimulatedMap>()) {
   const statuses = new Map<string, SetStatus>();
@@ -49,9 +52,9 @@ test("a new generation is applied at once, and an older one that is told late is
   const { agent, maps, untilApplied } = startAgent(sets, storeDirectory());
   const first = await put(sets, "s", 0, 10);
   const second = await put(sets, "s", 5, 20);
-  await agent.want(second);
+  await agent.want(second, 2n);
   await untilApplied("s", 2);
-  await agent.want(first);
+  await agent.want(first, 1n);
   await new Promise((resolve) => setTimeout(resolve, 150));
   expect(maps.get("s")?.elements).toEqual(new Map(numbers(5, 20)));
 });
@@ -61,13 +64,13 @@ test("after a restart it goes on from its disk, without a relay, and repairs", a
   const directory = storeDirectory();
   const before = startAgent(sets, directory);
   const manifest = await put(sets, "s", 0, 10);
-  await before.agent.want(manifest);
+  await before.agent.want(manifest, BigInt(++revision));
   await before.untilApplied("s", 1);
   await before.agent.stop();
   const { agent, cut, maps, statuses, untilApplied } = startAgent(sets, directory, before.maps);
   cut();
   maps.get("s")!.elements.delete(3);
-  await agent.want(manifest);
+  await agent.want(manifest, BigInt(++revision));
   await untilApplied("s", 1);
   await vi.waitFor(() => expect(maps.get("s")?.elements.size).toBe(10));
   expect(statuses.get("s")?.lastDrift).toMatchObject({ missing: 1 });
@@ -76,10 +79,10 @@ test("after a restart it goes on from its disk, without a relay, and repairs", a
 test("a set that goes while its segments do not come is let go of, and others go on", async () => {
   const { sets } = await openSets(embedded);
   const { agent, cut, maps, untilApplied } = startAgent(sets, storeDirectory());
-  await agent.want(await put(sets, "kept", 0, 10));
+  await agent.want(await put(sets, "kept", 0, 10), BigInt(++revision));
   await untilApplied("kept", 1);
   cut();
-  await agent.want(await put(sets, "lacking", 100, 110));
+  await agent.want(await put(sets, "lacking", 100, 110), BigInt(++revision));
   await agent.unwant("lacking");
   expect(maps.get("lacking")?.elements.size ?? 0).toBe(0);
   maps.get("kept")!.elements.clear();
@@ -91,10 +94,10 @@ test("the disk has what the sets of now have, and a file that is torn is fetched
   const directory = storeDirectory();
   const { agent, untilApplied, maps } = startAgent(sets, directory);
   const files = () => readdirSync(join(directory, "segments")).sort();
-  await agent.want(await put(sets, "s", 0, 10));
+  await agent.want(await put(sets, "s", 0, 10), BigInt(++revision));
   await untilApplied("s", 1);
   const first = files();
-  await agent.want(await put(sets, "s", 100, 110));
+  await agent.want(await put(sets, "s", 100, 110), BigInt(++revision));
   await untilApplied("s", 2);
   await vi.waitFor(() => expect(files().filter((file) => first.includes(file))).toEqual([]));
   for (const file of files()) writeFileSync(join(directory, "segments", file), "torn");
@@ -111,11 +114,11 @@ test("one that has been folded meanwhile is kept in its new form", async () => {
   });
   const { agent, untilApplied, maps } = startAgent(sets, storeDirectory());
   await put(sets, "s", 0, 10);
-  await agent.want((await sets.patch("s", patchOf([[3, 33]]))).manifest);
+  await agent.want((await sets.patch("s", patchOf([[3, 33]]))).manifest, BigInt(++revision));
   await untilApplied("s", 2);
   const { manifest } = await sets.patch("s", patchOf([[4, 44]]));
   expect(manifest.base.generation).toBe(2);
-  await agent.want(manifest);
+  await agent.want(manifest, BigInt(++revision));
   await untilApplied("s", 3);
   expect(maps.get("s")?.elements.get(4)).toBe(44);
 });

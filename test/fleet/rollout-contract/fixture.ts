@@ -46,7 +46,7 @@ export async function begin(
   const { compare, success } = besideManifest(
     entry,
     { ...next, plan: completePlan(plan) },
-    { newId: randomUUID, by: "alice", at: 0 },
+    { id: randomUUID(), by: "alice", at: 0 },
   );
   const { succeeded } = await store.transact({ compare, success });
   if (!succeeded) throw new Error("another has begun a rollout");

@@ -20,7 +20,7 @@ import type { FreshStore, StoreKind } from "../store-contract/fixture.ts";
 import { begin, summary } from "./fixture.ts";
 
 const log = pino({ level: "silent" });
-const ids = { newId: randomUUID, by: "alice", at: 0 };
+const ids = { id: randomUUID(), by: "alice", at: 0 };
 
 export function storeCases(kind: StoreKind): void {
   let fresh: FreshStore;

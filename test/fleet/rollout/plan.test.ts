@@ -49,10 +49,10 @@ test("a wave of percent has a host more for a part of one", () => {
   expect(sizeOf({ hosts: 3 }, 1)).toBe(3);
 });
 
-test("a rollout counts for its own generation of its own set only", () => {
+test("a rollout counts for the set that names it only, and nothing does before both are known", () => {
   const rollout = begun();
-  expect(targetsOf({ id: "set-1", generation: 5 }, rollout)("a")).toBe(4);
-  expect(targetsOf({ id: "set-1", generation: 6 }, rollout)("a")).toBe(6);
-  expect(targetsOf({ id: "set-2", generation: 5 }, rollout)("a")).toBe(5);
-  expect(targetsOf({ id: "set-1", generation: 5 }, undefined)("a")).toBe(5);
+  expect(targetsOf({ generation: 5, rollout: rollout.id }, rollout)?.("a")).toBe(4);
+  expect(targetsOf({ generation: 5, rollout: "" }, rollout)?.("a")).toBe(5);
+  expect(targetsOf({ generation: 6, rollout: "another" }, rollout)).toBeUndefined();
+  expect(targetsOf({ generation: 5, rollout: "another" }, undefined)).toBeUndefined();
 });

@@ -12,7 +12,7 @@ import {
 /** A rollout from generation 4 to 5 that nobody was told of yet. */
 export function begun(plan: Partial<RolloutPlan> = {}, id = "rollout-1"): RolloutState {
   const next = { set: "routes", setId: "set-1", before: 4, generation: 5 };
-  return firstState(next, completePlan(plan), 4, { newId: () => id, by: "alice", at: 0 });
+  return firstState(next, completePlan(plan), 4, { id, by: "alice", at: 0 });
 }
 
 /** A host that is well, and has generation 4. */

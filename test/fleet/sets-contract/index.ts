@@ -4,6 +4,7 @@ import { collectionCases } from "./collection.ts";
 import { modelCases } from "./model.ts";
 import { patchCases } from "./patches.ts";
 import { putCases } from "./puts.ts";
+import { rolloutCases } from "./rollouts.ts";
 import { watchCases } from "./watches.ts";
 
 /** What map sets must do on every store. */
@@ -13,6 +14,7 @@ export function setsContract(kind: StoreKind): void {
     describe("patches", () => patchCases(kind));
     describe("collection", () => collectionCases(kind));
     describe("watches", () => watchCases(kind));
+    describe("rollouts", () => rolloutCases(kind));
     describe("random steps", () => modelCases(kind));
   });
 }

@@ -382,6 +382,9 @@ _BY_REASON: Dict[str, _Kind] = {
     "MAP_SET_CONTENDED": (BpfmapError, _CODE.ABORTED),
     "MAP_SET_CHANGED": (BpfmapError, _CODE.ABORTED),
     "MAP_SET_UNFIT": (BpfmapError, _CODE.FAILED_PRECONDITION),
+    "ROLLOUT_NOT_FOUND": (NotFound, _CODE.NOT_FOUND),
+    "ROLLOUT_RUNNING": (BpfmapError, _CODE.FAILED_PRECONDITION),
+    "ROLLOUT_NOT_POSSIBLE": (BpfmapError, _CODE.FAILED_PRECONDITION),
 }
 
 _CODE_BY_NUMBER: Dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}

@@ -183,6 +183,13 @@ const (
 	// FAILED_PRECONDITION: a map has other sizes than its set, or no room for it. Only in
 	// MapSetStatus.
 	ErrorReason_ERROR_REASON_MAP_SET_UNFIT ErrorReason = 64
+	// NOT_FOUND: the map set has no rollout, or not the one that was named.
+	ErrorReason_ERROR_REASON_ROLLOUT_NOT_FOUND ErrorReason = 65
+	// FAILED_PRECONDITION: the map set is being rolled out, or its hosts are between two
+	// generations: wait, roll it back or abort it, as the message says.
+	ErrorReason_ERROR_REASON_ROLLOUT_RUNNING ErrorReason = 66
+	// FAILED_PRECONDITION: what was asked of a rollout does not go with where it is.
+	ErrorReason_ERROR_REASON_ROLLOUT_NOT_POSSIBLE ErrorReason = 67
 )
 
 // Enum value maps for ErrorReason.
@@ -250,6 +257,9 @@ var (
 		62: "ERROR_REASON_MAP_SET_CONTENDED",
 		63: "ERROR_REASON_MAP_SET_CHANGED",
 		64: "ERROR_REASON_MAP_SET_UNFIT",
+		65: "ERROR_REASON_ROLLOUT_NOT_FOUND",
+		66: "ERROR_REASON_ROLLOUT_RUNNING",
+		67: "ERROR_REASON_ROLLOUT_NOT_POSSIBLE",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":             0,
@@ -314,6 +324,9 @@ var (
 		"ERROR_REASON_MAP_SET_CONTENDED":       62,
 		"ERROR_REASON_MAP_SET_CHANGED":         63,
 		"ERROR_REASON_MAP_SET_UNFIT":           64,
+		"ERROR_REASON_ROLLOUT_NOT_FOUND":       65,
+		"ERROR_REASON_ROLLOUT_RUNNING":         66,
+		"ERROR_REASON_ROLLOUT_NOT_POSSIBLE":    67,
 	}
 )
 
@@ -348,7 +361,7 @@ var File_bpfmap_v1_error_proto protoreflect.FileDescriptor
 
 const file_bpfmap_v1_error_proto_rawDesc = "" +
 	"\n" +
-	"\x15bpfmap/v1/error.proto\x12\tbpfmap.v1*\xba\x10\n" +
+	"\x15bpfmap/v1/error.proto\x12\tbpfmap.v1*\xa7\x11\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_MAP_NOT_FOUND\x10\x01\x12\x1e\n" +
@@ -412,7 +425,10 @@ const file_bpfmap_v1_error_proto_rawDesc = "" +
 	" ERROR_REASON_GENERATION_CONFLICT\x10=\x12\"\n" +
 	"\x1eERROR_REASON_MAP_SET_CONTENDED\x10>\x12 \n" +
 	"\x1cERROR_REASON_MAP_SET_CHANGED\x10?\x12\x1e\n" +
-	"\x1aERROR_REASON_MAP_SET_UNFIT\x10@B\x9e\x01\n" +
+	"\x1aERROR_REASON_MAP_SET_UNFIT\x10@\x12\"\n" +
+	"\x1eERROR_REASON_ROLLOUT_NOT_FOUND\x10A\x12 \n" +
+	"\x1cERROR_REASON_ROLLOUT_RUNNING\x10B\x12%\n" +
+	"!ERROR_REASON_ROLLOUT_NOT_POSSIBLE\x10CB\x9e\x01\n" +
 	"\rcom.bpfmap.v1B\n" +
 	"ErrorProtoP\x01Z<github.com/bpfmapd/bpfmapd/clients/go/gen/bpfmap/v1;bpfmapv1\xa2\x02\x03BXX\xaa\x02\tBpfmap.V1\xca\x02\tBpfmap\\V1\xe2\x02\x15Bpfmap\\V1\\GPBMetadata\xea\x02\n" +
 	"Bpfmap::V1b\x06proto3"

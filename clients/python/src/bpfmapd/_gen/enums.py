@@ -28,6 +28,10 @@ __all__ = [
     "Projection",
     "RecordStart",
     "ResyncReason",
+    "RolloutGate",
+    "RolloutPhase",
+    "RolloutStanding",
+    "RolloutWait",
     "SchemaKind",
     "SingleCpuWrite",
     "UpdateMode",
@@ -75,6 +79,84 @@ class DriftAction(OpenEnum):
     """It writes the set's elements again."""
     REPORT = 2
     """It only tells: MapSetStatus.missing, changed and extra."""
+
+
+class RolloutPhase(OpenEnum):
+    """Where a rollout is."""
+
+    UNSPECIFIED = 0
+    """Not known."""
+    APPLYING = 1
+    """Hosts of the wave are being changed."""
+    BAKING = 2
+    """All of the wave are done, and are looked at."""
+    ROLLING_BACK = 3
+    """Hosts go back."""
+    COMPLETED = 4
+    """It has ended: all hosts are to have the generation."""
+    ROLLED_BACK = 5
+    """It has ended: all hosts are to have the generation before."""
+    ABORTED = 6
+    """It was ended: each host is to have what it was told last."""
+
+
+class RolloutWait(OpenEnum):
+    """What a rollout waits for that has not ended."""
+
+    UNSPECIFIED = 0
+    """Nothing: it has ended."""
+    PAUSED = 1
+    """It was paused, by someone or by a gate."""
+    NO_HOST_MATCHES = 2
+    """The set's selector matches no host."""
+    NO_HOST_REACHABLE = 3
+    """None of the hosts can be reached."""
+    APPLYING = 4
+    """Hosts were told and are not done."""
+    UNREACHABLE = 5
+    """More hosts than may be are out of reach since they were told."""
+    NO_HOST_DONE = 6
+    """All hosts that were told have failed or are out of reach, within the bounds."""
+    COUNTER_UNKNOWN = 7
+    """Numbers of counter gates are not known."""
+    BAKING = 8
+    """The bake time passes."""
+    ROLLING_BACK = 9
+    """Hosts are not back yet."""
+
+
+class RolloutGate(OpenEnum):
+    """A gate that stops a rollout."""
+
+    UNSPECIFIED = 0
+    """Not known."""
+    FAILURES = 1
+    """RolloutPlan.max_failures."""
+    UNREACHABLE = 2
+    """RolloutPlan.max_unreachable."""
+    DRIFT = 3
+    """RolloutPlan.max_drifted."""
+    COUNTER = 4
+    """RolloutPlan.counters."""
+    PROGRESS = 5
+    """RolloutPlan.progress_timeout."""
+
+
+class RolloutStanding(OpenEnum):
+    """How a host is doing in a rollout."""
+
+    UNSPECIFIED = 0
+    """Not known."""
+    WAITING = 1
+    """It was not told of the generation."""
+    PENDING = 2
+    """It was told, and is not done."""
+    DONE = 3
+    """It has the generation; in a rollback, the one before."""
+    FAILED = 4
+    """It could not apply it, and tries again by itself."""
+    UNREACHABLE = 5
+    """It was told, and cannot be reached now."""
 
 
 class NumberType(OpenEnum):
@@ -495,6 +577,14 @@ class ErrorReason(OpenEnum):
     """FAILED_PRECONDITION: a map has other sizes than its set, or no room for it. Only in
     MapSetStatus.
     """
+    ROLLOUT_NOT_FOUND = 65
+    """NOT_FOUND: the map set has no rollout, or not the one that was named."""
+    ROLLOUT_RUNNING = 66
+    """FAILED_PRECONDITION: the map set is being rolled out, or its hosts are between two
+    generations: wait, roll it back or abort it, as the message says.
+    """
+    ROLLOUT_NOT_POSSIBLE = 67
+    """FAILED_PRECONDITION: what was asked of a rollout does not go with where it is."""
 
 
 class ByteOrder(OpenEnum):

@@ -5,6 +5,7 @@ from bpfmapd._gen.bpfmap.fleet.v1.fleet_service_pb2 import *  # noqa: F403
 from bpfmapd._gen.bpfmap.fleet.v1.host_pb2 import *  # noqa: F403
 from bpfmapd._gen.bpfmap.fleet.v1.map_set_pb2 import *  # noqa: F403
 from bpfmapd._gen.bpfmap.fleet.v1.relay_service_pb2 import *  # noqa: F403
+from bpfmapd._gen.bpfmap.fleet.v1.rollout_pb2 import *  # noqa: F403
 from bpfmapd._gen.bpfmap.fleet.v1.selector_pb2 import *  # noqa: F403
 from bpfmapd._gen.bpfmap.fleet.v1.session_pb2 import *  # noqa: F403
 from bpfmapd._gen.bpfmap.fleet.v1.watch_pb2 import *  # noqa: F403

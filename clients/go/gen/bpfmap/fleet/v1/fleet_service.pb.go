@@ -927,8 +927,11 @@ type PutMapSetStart struct {
 	// The generation that the set must be at, 0 for none. Absent: it is written over whatever is
 	// there.
 	ExpectedGeneration *uint64 `protobuf:"varint,3,opt,name=expected_generation,json=expectedGeneration,proto3,oneof" json:"expected_generation,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// How the generation is brought to the hosts; absent for all of them at once. An empty plan is
+	// a rollout as usual.
+	Rollout       *RolloutPlan `protobuf:"bytes,4,opt,name=rollout,proto3" json:"rollout,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PutMapSetStart) Reset() {
@@ -980,6 +983,13 @@ func (x *PutMapSetStart) GetExpectedGeneration() uint64 {
 		return *x.ExpectedGeneration
 	}
 	return 0
+}
+
+func (x *PutMapSetStart) GetRollout() *RolloutPlan {
+	if x != nil {
+		return x.Rollout
+	}
+	return nil
 }
 
 // Answer of FleetService.PutMapSet.
@@ -1056,7 +1066,9 @@ type PatchMapSetRequest struct {
 	// Another ownership; UNSPECIFIED to leave it.
 	Ownership Ownership `protobuf:"varint,7,opt,name=ownership,proto3,enum=bpfmap.fleet.v1.Ownership" json:"ownership,omitempty"`
 	// Another action on drift; UNSPECIFIED to leave it.
-	Drift         DriftAction `protobuf:"varint,8,opt,name=drift,proto3,enum=bpfmap.fleet.v1.DriftAction" json:"drift,omitempty"`
+	Drift DriftAction `protobuf:"varint,8,opt,name=drift,proto3,enum=bpfmap.fleet.v1.DriftAction" json:"drift,omitempty"`
+	// How the generation is brought to the hosts; absent for all of them at once.
+	Rollout       *RolloutPlan `protobuf:"bytes,9,opt,name=rollout,proto3" json:"rollout,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1145,6 +1157,13 @@ func (x *PatchMapSetRequest) GetDrift() DriftAction {
 		return x.Drift
 	}
 	return DriftAction_DRIFT_ACTION_UNSPECIFIED
+}
+
+func (x *PatchMapSetRequest) GetRollout() *RolloutPlan {
+	if x != nil {
+		return x.Rollout
+	}
+	return nil
 }
 
 // Answer of FleetService.PatchMapSet.
@@ -1908,7 +1927,7 @@ var File_bpfmap_fleet_v1_fleet_service_proto protoreflect.FileDescriptor
 
 const file_bpfmap_fleet_v1_fleet_service_proto_rawDesc = "" +
 	"\n" +
-	"#bpfmap/fleet/v1/fleet_service.proto\x12\x0fbpfmap.fleet.v1\x1a\x1fbpfmap/fleet/v1/aggregate.proto\x1a\x1abpfmap/fleet/v1/host.proto\x1a\x1dbpfmap/fleet/v1/map_set.proto\x1a\x1ebpfmap/fleet/v1/selector.proto\x1a\x1bbpfmap/fleet/v1/watch.proto\x1a\x17bpfmap/v1/element.proto\x1a\x1bbuf/validate/validate.proto\x1a\x19google/protobuf/any.proto\x1a\x1egoogle/protobuf/duration.proto\"\x9d\x01\n" +
+	"#bpfmap/fleet/v1/fleet_service.proto\x12\x0fbpfmap.fleet.v1\x1a\x1fbpfmap/fleet/v1/aggregate.proto\x1a\x1abpfmap/fleet/v1/host.proto\x1a\x1dbpfmap/fleet/v1/map_set.proto\x1a\x1dbpfmap/fleet/v1/rollout.proto\x1a\x1ebpfmap/fleet/v1/selector.proto\x1a\x1bbpfmap/fleet/v1/watch.proto\x1a\x17bpfmap/v1/element.proto\x1a\x1bbuf/validate/validate.proto\x1a\x19google/protobuf/any.proto\x1a\x1egoogle/protobuf/duration.proto\"\x9d\x01\n" +
 	"\x10ListHostsRequest\x129\n" +
 	"\bselector\x18\x01 \x01(\v2\x1d.bpfmap.fleet.v1.HostSelectorR\bselector\x12%\n" +
 	"\tpage_size\x18\x02 \x01(\rB\b\xbaH\x05*\x03\x18\x90NR\bpageSize\x12'\n" +
@@ -1966,15 +1985,16 @@ const file_bpfmap_fleet_v1_fleet_service_proto_rawDesc = "" +
 	"\x10PutMapSetRequest\x127\n" +
 	"\x05start\x18\x01 \x01(\v2\x1f.bpfmap.fleet.v1.PutMapSetStartH\x00R\x05start\x121\n" +
 	"\belements\x18\x02 \x01(\v2\x13.bpfmap.v1.ElementsH\x00R\belementsB\r\n" +
-	"\x04kind\x12\x05\xbaH\x02\b\x01\"\xd5\x01\n" +
+	"\x04kind\x12\x05\xbaH\x02\b\x01\"\x8d\x02\n" +
 	"\x0ePutMapSetStart\x12<\n" +
 	"\x04name\x18\x01 \x01(\tB(\xbaH%r#2!^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$R\x04name\x127\n" +
 	"\x04spec\x18\x02 \x01(\v2\x1b.bpfmap.fleet.v1.MapSetSpecB\x06\xbaH\x03\xc8\x01\x01R\x04spec\x124\n" +
-	"\x13expected_generation\x18\x03 \x01(\x04H\x00R\x12expectedGeneration\x88\x01\x01B\x16\n" +
+	"\x13expected_generation\x18\x03 \x01(\x04H\x00R\x12expectedGeneration\x88\x01\x01\x126\n" +
+	"\arollout\x18\x04 \x01(\v2\x1c.bpfmap.fleet.v1.RolloutPlanR\arolloutB\x16\n" +
 	"\x14_expected_generation\"l\n" +
 	"\x11PutMapSetResponse\x120\n" +
 	"\amap_set\x18\x01 \x01(\v2\x17.bpfmap.fleet.v1.MapSetR\x06mapSet\x12%\n" +
-	"\x0enew_generation\x18\x02 \x01(\bR\rnewGeneration\"\xce\x03\n" +
+	"\x0enew_generation\x18\x02 \x01(\bR\rnewGeneration\"\x86\x04\n" +
 	"\x12PatchMapSetRequest\x12<\n" +
 	"\x04name\x18\x01 \x01(\tB(\xbaH%r#2!^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$R\x04name\x124\n" +
 	"\x13expected_generation\x18\x02 \x01(\x04H\x00R\x12expectedGeneration\x88\x01\x01\x12'\n" +
@@ -1983,7 +2003,8 @@ const file_bpfmap_fleet_v1_fleet_service_proto_rawDesc = "" +
 	"\rremoved_count\x18\x05 \x01(\rR\fremovedCount\x129\n" +
 	"\bselector\x18\x06 \x01(\v2\x1d.bpfmap.fleet.v1.HostSelectorR\bselector\x12B\n" +
 	"\townership\x18\a \x01(\x0e2\x1a.bpfmap.fleet.v1.OwnershipB\b\xbaH\x05\x82\x01\x02\x10\x01R\townership\x12<\n" +
-	"\x05drift\x18\b \x01(\x0e2\x1c.bpfmap.fleet.v1.DriftActionB\b\xbaH\x05\x82\x01\x02\x10\x01R\x05driftB\x16\n" +
+	"\x05drift\x18\b \x01(\x0e2\x1c.bpfmap.fleet.v1.DriftActionB\b\xbaH\x05\x82\x01\x02\x10\x01R\x05drift\x126\n" +
+	"\arollout\x18\t \x01(\v2\x1c.bpfmap.fleet.v1.RolloutPlanR\arolloutB\x16\n" +
 	"\x14_expected_generation\"\xd6\x01\n" +
 	"\x13PatchMapSetResponse\x120\n" +
 	"\amap_set\x18\x01 \x01(\v2\x17.bpfmap.fleet.v1.MapSetR\x06mapSet\x12%\n" +
@@ -2033,7 +2054,7 @@ const file_bpfmap_fleet_v1_fleet_service_proto_rawDesc = "" +
 	"\aapplied\x18\x03 \x01(\rR\aapplied\x12\x16\n" +
 	"\x06failed\x18\x04 \x01(\rR\x06failed\x12\x18\n" +
 	"\adrifted\x18\x05 \x01(\rR\adrifted\x12 \n" +
-	"\vunreachable\x18\x06 \x01(\rR\vunreachable2\xe2\a\n" +
+	"\vunreachable\x18\x06 \x01(\rR\vunreachable2\xa4\t\n" +
 	"\fFleetService\x12R\n" +
 	"\tListHosts\x12!.bpfmap.fleet.v1.ListHostsRequest\x1a\".bpfmap.fleet.v1.ListHostsResponse\x12W\n" +
 	"\n" +
@@ -2047,7 +2068,9 @@ const file_bpfmap_fleet_v1_fleet_service_proto_rawDesc = "" +
 	"\tGetMapSet\x12!.bpfmap.fleet.v1.GetMapSetRequest\x1a\".bpfmap.fleet.v1.GetMapSetResponse0\x01\x12X\n" +
 	"\vListMapSets\x12#.bpfmap.fleet.v1.ListMapSetsRequest\x1a$.bpfmap.fleet.v1.ListMapSetsResponse\x12[\n" +
 	"\fDeleteMapSet\x12$.bpfmap.fleet.v1.DeleteMapSetRequest\x1a%.bpfmap.fleet.v1.DeleteMapSetResponse\x12l\n" +
-	"\x11WatchMapSetStatus\x12).bpfmap.fleet.v1.WatchMapSetStatusRequest\x1a*.bpfmap.fleet.v1.WatchMapSetStatusResponse0\x01B\xc9\x01\n" +
+	"\x11WatchMapSetStatus\x12).bpfmap.fleet.v1.WatchMapSetStatusRequest\x1a*.bpfmap.fleet.v1.WatchMapSetStatusResponse0\x01\x12a\n" +
+	"\x0eControlRollout\x12&.bpfmap.fleet.v1.ControlRolloutRequest\x1a'.bpfmap.fleet.v1.ControlRolloutResponse\x12]\n" +
+	"\fWatchRollout\x12$.bpfmap.fleet.v1.WatchRolloutRequest\x1a%.bpfmap.fleet.v1.WatchRolloutResponse0\x01B\xc9\x01\n" +
 	"\x13com.bpfmap.fleet.v1B\x11FleetServiceProtoP\x01ZAgithub.com/bpfmapd/bpfmapd/clients/go/gen/bpfmap/fleet/v1;fleetv1\xa2\x02\x03BFX\xaa\x02\x0fBpfmap.Fleet.V1\xca\x02\x0fBpfmap\\Fleet\\V1\xe2\x02\x1bBpfmap\\Fleet\\V1\\GPBMetadata\xea\x02\x11Bpfmap::Fleet::V1b\x06proto3"
 
 var (
@@ -2097,14 +2120,19 @@ var file_bpfmap_fleet_v1_fleet_service_proto_goTypes = []any{
 	(*durationpb.Duration)(nil),       // 29: google.protobuf.Duration
 	(*v1.Elements)(nil),               // 30: bpfmap.v1.Elements
 	(*MapSetSpec)(nil),                // 31: bpfmap.fleet.v1.MapSetSpec
-	(*MapSet)(nil),                    // 32: bpfmap.fleet.v1.MapSet
-	(Ownership)(0),                    // 33: bpfmap.fleet.v1.Ownership
-	(DriftAction)(0),                  // 34: bpfmap.fleet.v1.DriftAction
-	(*MapSetStatus)(nil),              // 35: bpfmap.fleet.v1.MapSetStatus
-	(*AggregateRequest)(nil),          // 36: bpfmap.fleet.v1.AggregateRequest
-	(*WatchFleetRequest)(nil),         // 37: bpfmap.fleet.v1.WatchFleetRequest
-	(*AggregateResponse)(nil),         // 38: bpfmap.fleet.v1.AggregateResponse
-	(*WatchFleetResponse)(nil),        // 39: bpfmap.fleet.v1.WatchFleetResponse
+	(*RolloutPlan)(nil),               // 32: bpfmap.fleet.v1.RolloutPlan
+	(*MapSet)(nil),                    // 33: bpfmap.fleet.v1.MapSet
+	(Ownership)(0),                    // 34: bpfmap.fleet.v1.Ownership
+	(DriftAction)(0),                  // 35: bpfmap.fleet.v1.DriftAction
+	(*MapSetStatus)(nil),              // 36: bpfmap.fleet.v1.MapSetStatus
+	(*AggregateRequest)(nil),          // 37: bpfmap.fleet.v1.AggregateRequest
+	(*WatchFleetRequest)(nil),         // 38: bpfmap.fleet.v1.WatchFleetRequest
+	(*ControlRolloutRequest)(nil),     // 39: bpfmap.fleet.v1.ControlRolloutRequest
+	(*WatchRolloutRequest)(nil),       // 40: bpfmap.fleet.v1.WatchRolloutRequest
+	(*AggregateResponse)(nil),         // 41: bpfmap.fleet.v1.AggregateResponse
+	(*WatchFleetResponse)(nil),        // 42: bpfmap.fleet.v1.WatchFleetResponse
+	(*ControlRolloutResponse)(nil),    // 43: bpfmap.fleet.v1.ControlRolloutResponse
+	(*WatchRolloutResponse)(nil),      // 44: bpfmap.fleet.v1.WatchRolloutResponse
 }
 var file_bpfmap_fleet_v1_fleet_service_proto_depIdxs = []int32{
 	26, // 0: bpfmap.fleet.v1.ListHostsRequest.selector:type_name -> bpfmap.fleet.v1.HostSelector
@@ -2126,46 +2154,52 @@ var file_bpfmap_fleet_v1_fleet_service_proto_depIdxs = []int32{
 	12, // 16: bpfmap.fleet.v1.PutMapSetRequest.start:type_name -> bpfmap.fleet.v1.PutMapSetStart
 	30, // 17: bpfmap.fleet.v1.PutMapSetRequest.elements:type_name -> bpfmap.v1.Elements
 	31, // 18: bpfmap.fleet.v1.PutMapSetStart.spec:type_name -> bpfmap.fleet.v1.MapSetSpec
-	32, // 19: bpfmap.fleet.v1.PutMapSetResponse.map_set:type_name -> bpfmap.fleet.v1.MapSet
-	30, // 20: bpfmap.fleet.v1.PatchMapSetRequest.puts:type_name -> bpfmap.v1.Elements
-	26, // 21: bpfmap.fleet.v1.PatchMapSetRequest.selector:type_name -> bpfmap.fleet.v1.HostSelector
-	33, // 22: bpfmap.fleet.v1.PatchMapSetRequest.ownership:type_name -> bpfmap.fleet.v1.Ownership
-	34, // 23: bpfmap.fleet.v1.PatchMapSetRequest.drift:type_name -> bpfmap.fleet.v1.DriftAction
-	32, // 24: bpfmap.fleet.v1.PatchMapSetResponse.map_set:type_name -> bpfmap.fleet.v1.MapSet
-	32, // 25: bpfmap.fleet.v1.GetMapSetResponse.map_set:type_name -> bpfmap.fleet.v1.MapSet
-	30, // 26: bpfmap.fleet.v1.GetMapSetResponse.elements:type_name -> bpfmap.v1.Elements
-	18, // 27: bpfmap.fleet.v1.GetMapSetResponse.end:type_name -> bpfmap.fleet.v1.MapSetEnd
-	32, // 28: bpfmap.fleet.v1.ListMapSetsResponse.map_sets:type_name -> bpfmap.fleet.v1.MapSet
-	32, // 29: bpfmap.fleet.v1.DeleteMapSetResponse.map_set:type_name -> bpfmap.fleet.v1.MapSet
-	35, // 30: bpfmap.fleet.v1.WatchMapSetStatusResponse.status:type_name -> bpfmap.fleet.v1.MapSetStatus
-	25, // 31: bpfmap.fleet.v1.WatchMapSetStatusResponse.totals:type_name -> bpfmap.fleet.v1.MapSetTotals
-	1,  // 32: bpfmap.fleet.v1.FleetService.ListHosts:input_type -> bpfmap.fleet.v1.ListHostsRequest
-	3,  // 33: bpfmap.fleet.v1.FleetService.WatchHosts:input_type -> bpfmap.fleet.v1.WatchHostsRequest
-	6,  // 34: bpfmap.fleet.v1.FleetService.FanOut:input_type -> bpfmap.fleet.v1.FanOutRequest
-	36, // 35: bpfmap.fleet.v1.FleetService.Aggregate:input_type -> bpfmap.fleet.v1.AggregateRequest
-	37, // 36: bpfmap.fleet.v1.FleetService.WatchFleet:input_type -> bpfmap.fleet.v1.WatchFleetRequest
-	11, // 37: bpfmap.fleet.v1.FleetService.PutMapSet:input_type -> bpfmap.fleet.v1.PutMapSetRequest
-	14, // 38: bpfmap.fleet.v1.FleetService.PatchMapSet:input_type -> bpfmap.fleet.v1.PatchMapSetRequest
-	16, // 39: bpfmap.fleet.v1.FleetService.GetMapSet:input_type -> bpfmap.fleet.v1.GetMapSetRequest
-	19, // 40: bpfmap.fleet.v1.FleetService.ListMapSets:input_type -> bpfmap.fleet.v1.ListMapSetsRequest
-	21, // 41: bpfmap.fleet.v1.FleetService.DeleteMapSet:input_type -> bpfmap.fleet.v1.DeleteMapSetRequest
-	23, // 42: bpfmap.fleet.v1.FleetService.WatchMapSetStatus:input_type -> bpfmap.fleet.v1.WatchMapSetStatusRequest
-	2,  // 43: bpfmap.fleet.v1.FleetService.ListHosts:output_type -> bpfmap.fleet.v1.ListHostsResponse
-	4,  // 44: bpfmap.fleet.v1.FleetService.WatchHosts:output_type -> bpfmap.fleet.v1.WatchHostsResponse
-	7,  // 45: bpfmap.fleet.v1.FleetService.FanOut:output_type -> bpfmap.fleet.v1.FanOutResponse
-	38, // 46: bpfmap.fleet.v1.FleetService.Aggregate:output_type -> bpfmap.fleet.v1.AggregateResponse
-	39, // 47: bpfmap.fleet.v1.FleetService.WatchFleet:output_type -> bpfmap.fleet.v1.WatchFleetResponse
-	13, // 48: bpfmap.fleet.v1.FleetService.PutMapSet:output_type -> bpfmap.fleet.v1.PutMapSetResponse
-	15, // 49: bpfmap.fleet.v1.FleetService.PatchMapSet:output_type -> bpfmap.fleet.v1.PatchMapSetResponse
-	17, // 50: bpfmap.fleet.v1.FleetService.GetMapSet:output_type -> bpfmap.fleet.v1.GetMapSetResponse
-	20, // 51: bpfmap.fleet.v1.FleetService.ListMapSets:output_type -> bpfmap.fleet.v1.ListMapSetsResponse
-	22, // 52: bpfmap.fleet.v1.FleetService.DeleteMapSet:output_type -> bpfmap.fleet.v1.DeleteMapSetResponse
-	24, // 53: bpfmap.fleet.v1.FleetService.WatchMapSetStatus:output_type -> bpfmap.fleet.v1.WatchMapSetStatusResponse
-	43, // [43:54] is the sub-list for method output_type
-	32, // [32:43] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	32, // 19: bpfmap.fleet.v1.PutMapSetStart.rollout:type_name -> bpfmap.fleet.v1.RolloutPlan
+	33, // 20: bpfmap.fleet.v1.PutMapSetResponse.map_set:type_name -> bpfmap.fleet.v1.MapSet
+	30, // 21: bpfmap.fleet.v1.PatchMapSetRequest.puts:type_name -> bpfmap.v1.Elements
+	26, // 22: bpfmap.fleet.v1.PatchMapSetRequest.selector:type_name -> bpfmap.fleet.v1.HostSelector
+	34, // 23: bpfmap.fleet.v1.PatchMapSetRequest.ownership:type_name -> bpfmap.fleet.v1.Ownership
+	35, // 24: bpfmap.fleet.v1.PatchMapSetRequest.drift:type_name -> bpfmap.fleet.v1.DriftAction
+	32, // 25: bpfmap.fleet.v1.PatchMapSetRequest.rollout:type_name -> bpfmap.fleet.v1.RolloutPlan
+	33, // 26: bpfmap.fleet.v1.PatchMapSetResponse.map_set:type_name -> bpfmap.fleet.v1.MapSet
+	33, // 27: bpfmap.fleet.v1.GetMapSetResponse.map_set:type_name -> bpfmap.fleet.v1.MapSet
+	30, // 28: bpfmap.fleet.v1.GetMapSetResponse.elements:type_name -> bpfmap.v1.Elements
+	18, // 29: bpfmap.fleet.v1.GetMapSetResponse.end:type_name -> bpfmap.fleet.v1.MapSetEnd
+	33, // 30: bpfmap.fleet.v1.ListMapSetsResponse.map_sets:type_name -> bpfmap.fleet.v1.MapSet
+	33, // 31: bpfmap.fleet.v1.DeleteMapSetResponse.map_set:type_name -> bpfmap.fleet.v1.MapSet
+	36, // 32: bpfmap.fleet.v1.WatchMapSetStatusResponse.status:type_name -> bpfmap.fleet.v1.MapSetStatus
+	25, // 33: bpfmap.fleet.v1.WatchMapSetStatusResponse.totals:type_name -> bpfmap.fleet.v1.MapSetTotals
+	1,  // 34: bpfmap.fleet.v1.FleetService.ListHosts:input_type -> bpfmap.fleet.v1.ListHostsRequest
+	3,  // 35: bpfmap.fleet.v1.FleetService.WatchHosts:input_type -> bpfmap.fleet.v1.WatchHostsRequest
+	6,  // 36: bpfmap.fleet.v1.FleetService.FanOut:input_type -> bpfmap.fleet.v1.FanOutRequest
+	37, // 37: bpfmap.fleet.v1.FleetService.Aggregate:input_type -> bpfmap.fleet.v1.AggregateRequest
+	38, // 38: bpfmap.fleet.v1.FleetService.WatchFleet:input_type -> bpfmap.fleet.v1.WatchFleetRequest
+	11, // 39: bpfmap.fleet.v1.FleetService.PutMapSet:input_type -> bpfmap.fleet.v1.PutMapSetRequest
+	14, // 40: bpfmap.fleet.v1.FleetService.PatchMapSet:input_type -> bpfmap.fleet.v1.PatchMapSetRequest
+	16, // 41: bpfmap.fleet.v1.FleetService.GetMapSet:input_type -> bpfmap.fleet.v1.GetMapSetRequest
+	19, // 42: bpfmap.fleet.v1.FleetService.ListMapSets:input_type -> bpfmap.fleet.v1.ListMapSetsRequest
+	21, // 43: bpfmap.fleet.v1.FleetService.DeleteMapSet:input_type -> bpfmap.fleet.v1.DeleteMapSetRequest
+	23, // 44: bpfmap.fleet.v1.FleetService.WatchMapSetStatus:input_type -> bpfmap.fleet.v1.WatchMapSetStatusRequest
+	39, // 45: bpfmap.fleet.v1.FleetService.ControlRollout:input_type -> bpfmap.fleet.v1.ControlRolloutRequest
+	40, // 46: bpfmap.fleet.v1.FleetService.WatchRollout:input_type -> bpfmap.fleet.v1.WatchRolloutRequest
+	2,  // 47: bpfmap.fleet.v1.FleetService.ListHosts:output_type -> bpfmap.fleet.v1.ListHostsResponse
+	4,  // 48: bpfmap.fleet.v1.FleetService.WatchHosts:output_type -> bpfmap.fleet.v1.WatchHostsResponse
+	7,  // 49: bpfmap.fleet.v1.FleetService.FanOut:output_type -> bpfmap.fleet.v1.FanOutResponse
+	41, // 50: bpfmap.fleet.v1.FleetService.Aggregate:output_type -> bpfmap.fleet.v1.AggregateResponse
+	42, // 51: bpfmap.fleet.v1.FleetService.WatchFleet:output_type -> bpfmap.fleet.v1.WatchFleetResponse
+	13, // 52: bpfmap.fleet.v1.FleetService.PutMapSet:output_type -> bpfmap.fleet.v1.PutMapSetResponse
+	15, // 53: bpfmap.fleet.v1.FleetService.PatchMapSet:output_type -> bpfmap.fleet.v1.PatchMapSetResponse
+	17, // 54: bpfmap.fleet.v1.FleetService.GetMapSet:output_type -> bpfmap.fleet.v1.GetMapSetResponse
+	20, // 55: bpfmap.fleet.v1.FleetService.ListMapSets:output_type -> bpfmap.fleet.v1.ListMapSetsResponse
+	22, // 56: bpfmap.fleet.v1.FleetService.DeleteMapSet:output_type -> bpfmap.fleet.v1.DeleteMapSetResponse
+	24, // 57: bpfmap.fleet.v1.FleetService.WatchMapSetStatus:output_type -> bpfmap.fleet.v1.WatchMapSetStatusResponse
+	43, // 58: bpfmap.fleet.v1.FleetService.ControlRollout:output_type -> bpfmap.fleet.v1.ControlRolloutResponse
+	44, // 59: bpfmap.fleet.v1.FleetService.WatchRollout:output_type -> bpfmap.fleet.v1.WatchRolloutResponse
+	47, // [47:60] is the sub-list for method output_type
+	34, // [34:47] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_bpfmap_fleet_v1_fleet_service_proto_init() }
@@ -2176,6 +2210,7 @@ func file_bpfmap_fleet_v1_fleet_service_proto_init() {
 	file_bpfmap_fleet_v1_aggregate_proto_init()
 	file_bpfmap_fleet_v1_host_proto_init()
 	file_bpfmap_fleet_v1_map_set_proto_init()
+	file_bpfmap_fleet_v1_rollout_proto_init()
 	file_bpfmap_fleet_v1_selector_proto_init()
 	file_bpfmap_fleet_v1_watch_proto_init()
 	file_bpfmap_fleet_v1_fleet_service_proto_msgTypes[3].OneofWrappers = []any{

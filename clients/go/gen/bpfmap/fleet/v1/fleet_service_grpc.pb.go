@@ -30,6 +30,8 @@ const (
 	FleetService_ListMapSets_FullMethodName       = "/bpfmap.fleet.v1.FleetService/ListMapSets"
 	FleetService_DeleteMapSet_FullMethodName      = "/bpfmap.fleet.v1.FleetService/DeleteMapSet"
 	FleetService_WatchMapSetStatus_FullMethodName = "/bpfmap.fleet.v1.FleetService/WatchMapSetStatus"
+	FleetService_ControlRollout_FullMethodName    = "/bpfmap.fleet.v1.FleetService/ControlRollout"
+	FleetService_WatchRollout_FullMethodName      = "/bpfmap.fleet.v1.FleetService/WatchRollout"
 )
 
 // FleetServiceClient is the client API for FleetService service.
@@ -71,13 +73,16 @@ type FleetServiceClient interface {
 	// seconds. A put like what is there makes no new generation. The caller must be one of the
 	// controllers of the relay's policy.
 	//
-	// Errors: ABORTED GENERATION_CONFLICT where the set is at another generation than expected;
+	// Errors: FAILED_PRECONDITION ROLLOUT_RUNNING while the set is being rolled out, and for another
+	// rollout where the last one was aborted, which has left hosts on two generations; ABORTED
+	// GENERATION_CONFLICT where the set is at another generation than expected;
 	// ABORTED MAP_SET_CONTENDED; RESOURCE_EXHAUSTED LIMIT_EXCEEDED for more than 512 MiB.
 	PutMapSet(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[PutMapSetRequest, PutMapSetResponse], error)
 	// Changes some elements of a set, or what it is for. It costs what it changes, not what the set
 	// has. The caller must be one of the controllers.
 	//
-	// Errors: NOT_FOUND MAP_SET_NOT_FOUND; else as PutMapSet.
+	// Errors: NOT_FOUND MAP_SET_NOT_FOUND; FAILED_PRECONDITION ROLLOUT_RUNNING also after the last
+	// rollout was rolled back: then put all elements; else as PutMapSet.
 	PatchMapSet(ctx context.Context, in *PatchMapSetRequest, opts ...grpc.CallOption) (*PatchMapSetResponse, error)
 	// Streams a set: the set, its elements in the order of their keys, and an end. The caller must
 	// be one of the controllers.
@@ -95,6 +100,19 @@ type FleetServiceClient interface {
 	// Tells how a set is on each host that it is for, then totals, then what changes, each time
 	// with new totals. Ends with NOT_FOUND MAP_SET_NOT_FOUND when the set is deleted.
 	WatchMapSetStatus(ctx context.Context, in *WatchMapSetStatusRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchMapSetStatusResponse], error)
+	// Pauses, resumes, aborts or rolls back a set's last rollout. When it has answered, that is in
+	// force, whatever becomes of relays. It may be repeated: what is so already stays so. The
+	// caller must be one of the controllers.
+	//
+	// Errors: NOT_FOUND ROLLOUT_NOT_FOUND; FAILED_PRECONDITION ROLLOUT_NOT_POSSIBLE where the
+	// rollout has ended, or has no generation to go back to.
+	ControlRollout(ctx context.Context, in *ControlRolloutRequest, opts ...grpc.CallOption) (*ControlRolloutResponse, error)
+	// Tells a set's last rollout, at once and when it has changed, until it has ended; how hosts
+	// are doing, at most every half second.
+	//
+	// Errors: NOT_FOUND ROLLOUT_NOT_FOUND, also where another generation is put meanwhile that has
+	// no rollout.
+	WatchRollout(ctx context.Context, in *WatchRolloutRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchRolloutResponse], error)
 }
 
 type fleetServiceClient struct {
@@ -272,6 +290,35 @@ func (c *fleetServiceClient) WatchMapSetStatus(ctx context.Context, in *WatchMap
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type FleetService_WatchMapSetStatusClient = grpc.ServerStreamingClient[WatchMapSetStatusResponse]
 
+func (c *fleetServiceClient) ControlRollout(ctx context.Context, in *ControlRolloutRequest, opts ...grpc.CallOption) (*ControlRolloutResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ControlRolloutResponse)
+	err := c.cc.Invoke(ctx, FleetService_ControlRollout_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *fleetServiceClient) WatchRollout(ctx context.Context, in *WatchRolloutRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchRolloutResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &FleetService_ServiceDesc.Streams[7], FleetService_WatchRollout_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchRolloutRequest, WatchRolloutResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type FleetService_WatchRolloutClient = grpc.ServerStreamingClient[WatchRolloutResponse]
+
 // FleetServiceServer is the server API for FleetService service.
 // All implementations must embed UnimplementedFleetServiceServer
 // for forward compatibility.
@@ -311,13 +358,16 @@ type FleetServiceServer interface {
 	// seconds. A put like what is there makes no new generation. The caller must be one of the
 	// controllers of the relay's policy.
 	//
-	// Errors: ABORTED GENERATION_CONFLICT where the set is at another generation than expected;
+	// Errors: FAILED_PRECONDITION ROLLOUT_RUNNING while the set is being rolled out, and for another
+	// rollout where the last one was aborted, which has left hosts on two generations; ABORTED
+	// GENERATION_CONFLICT where the set is at another generation than expected;
 	// ABORTED MAP_SET_CONTENDED; RESOURCE_EXHAUSTED LIMIT_EXCEEDED for more than 512 MiB.
 	PutMapSet(grpc.ClientStreamingServer[PutMapSetRequest, PutMapSetResponse]) error
 	// Changes some elements of a set, or what it is for. It costs what it changes, not what the set
 	// has. The caller must be one of the controllers.
 	//
-	// Errors: NOT_FOUND MAP_SET_NOT_FOUND; else as PutMapSet.
+	// Errors: NOT_FOUND MAP_SET_NOT_FOUND; FAILED_PRECONDITION ROLLOUT_RUNNING also after the last
+	// rollout was rolled back: then put all elements; else as PutMapSet.
 	PatchMapSet(context.Context, *PatchMapSetRequest) (*PatchMapSetResponse, error)
 	// Streams a set: the set, its elements in the order of their keys, and an end. The caller must
 	// be one of the controllers.
@@ -335,6 +385,19 @@ type FleetServiceServer interface {
 	// Tells how a set is on each host that it is for, then totals, then what changes, each time
 	// with new totals. Ends with NOT_FOUND MAP_SET_NOT_FOUND when the set is deleted.
 	WatchMapSetStatus(*WatchMapSetStatusRequest, grpc.ServerStreamingServer[WatchMapSetStatusResponse]) error
+	// Pauses, resumes, aborts or rolls back a set's last rollout. When it has answered, that is in
+	// force, whatever becomes of relays. It may be repeated: what is so already stays so. The
+	// caller must be one of the controllers.
+	//
+	// Errors: NOT_FOUND ROLLOUT_NOT_FOUND; FAILED_PRECONDITION ROLLOUT_NOT_POSSIBLE where the
+	// rollout has ended, or has no generation to go back to.
+	ControlRollout(context.Context, *ControlRolloutRequest) (*ControlRolloutResponse, error)
+	// Tells a set's last rollout, at once and when it has changed, until it has ended; how hosts
+	// are doing, at most every half second.
+	//
+	// Errors: NOT_FOUND ROLLOUT_NOT_FOUND, also where another generation is put meanwhile that has
+	// no rollout.
+	WatchRollout(*WatchRolloutRequest, grpc.ServerStreamingServer[WatchRolloutResponse]) error
 	mustEmbedUnimplementedFleetServiceServer()
 }
 
@@ -377,6 +440,12 @@ func (UnimplementedFleetServiceServer) DeleteMapSet(context.Context, *DeleteMapS
 }
 func (UnimplementedFleetServiceServer) WatchMapSetStatus(*WatchMapSetStatusRequest, grpc.ServerStreamingServer[WatchMapSetStatusResponse]) error {
 	return status.Error(codes.Unimplemented, "method WatchMapSetStatus not implemented")
+}
+func (UnimplementedFleetServiceServer) ControlRollout(context.Context, *ControlRolloutRequest) (*ControlRolloutResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ControlRollout not implemented")
+}
+func (UnimplementedFleetServiceServer) WatchRollout(*WatchRolloutRequest, grpc.ServerStreamingServer[WatchRolloutResponse]) error {
+	return status.Error(codes.Unimplemented, "method WatchRollout not implemented")
 }
 func (UnimplementedFleetServiceServer) mustEmbedUnimplementedFleetServiceServer() {}
 func (UnimplementedFleetServiceServer) testEmbeddedByValue()                      {}
@@ -544,6 +613,35 @@ func _FleetService_WatchMapSetStatus_Handler(srv interface{}, stream grpc.Server
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type FleetService_WatchMapSetStatusServer = grpc.ServerStreamingServer[WatchMapSetStatusResponse]
 
+func _FleetService_ControlRollout_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ControlRolloutRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(FleetServiceServer).ControlRollout(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: FleetService_ControlRollout_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(FleetServiceServer).ControlRollout(ctx, req.(*ControlRolloutRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _FleetService_WatchRollout_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchRolloutRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(FleetServiceServer).WatchRollout(m, &grpc.GenericServerStream[WatchRolloutRequest, WatchRolloutResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type FleetService_WatchRolloutServer = grpc.ServerStreamingServer[WatchRolloutResponse]
+
 // FleetService_ServiceDesc is the grpc.ServiceDesc for FleetService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -566,6 +664,10 @@ var FleetService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DeleteMapSet",
 			Handler:    _FleetService_DeleteMapSet_Handler,
+		},
+		{
+			MethodName: "ControlRollout",
+			Handler:    _FleetService_ControlRollout_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
@@ -602,6 +704,11 @@ var FleetService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "WatchMapSetStatus",
 			Handler:       _FleetService_WatchMapSetStatus_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "WatchRollout",
+			Handler:       _FleetService_WatchRollout_Handler,
 			ServerStreams: true,
 		},
 	},

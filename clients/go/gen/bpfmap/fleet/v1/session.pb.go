@@ -1353,7 +1353,10 @@ type MapSetManifest struct {
 	// Its name.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// What daemons know of it: its segments by hash, and the rest. JSON of a form of their own.
-	Manifest      []byte `protobuf:"bytes,2,opt,name=manifest,proto3" json:"manifest,omitempty"`
+	Manifest []byte `protobuf:"bytes,2,opt,name=manifest,proto3" json:"manifest,omitempty"`
+	// The store's revision since which the host is to have it. Of two, the one with the greater
+	// counts: not that of the greater generation, since a rollback leads to an earlier one.
+	Revision      uint64 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1400,6 +1403,13 @@ func (x *MapSetManifest) GetManifest() []byte {
 		return x.Manifest
 	}
 	return nil
+}
+
+func (x *MapSetManifest) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
 }
 
 // All sets have been told.
@@ -1648,10 +1658,11 @@ const file_bpfmap_fleet_v1_session_proto_rawDesc = "" +
 	"\ahost_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01(\xfd\x01R\x06hostId\x12(\n" +
 	"\n" +
-	"session_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01(@R\tsessionId\"@\n" +
+	"session_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01(@R\tsessionId\"\\\n" +
 	"\x0eMapSetManifest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
-	"\bmanifest\x18\x02 \x01(\fR\bmanifest\"\x0f\n" +
+	"\bmanifest\x18\x02 \x01(\fR\bmanifest\x12\x1a\n" +
+	"\brevision\x18\x03 \x01(\x04R\brevision\"\x0f\n" +
 	"\rMapSetsSynced\"L\n" +
 	"\x0eSegmentRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01(?R\x04name\x12\x1b\n" +

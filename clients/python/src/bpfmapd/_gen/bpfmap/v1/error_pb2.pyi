@@ -196,6 +196,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: a map has other sizes than its set, or no room for it. Only in
     MapSetStatus.
     """
+    ERROR_REASON_ROLLOUT_NOT_FOUND: _ErrorReason.ValueType  # 65
+    """NOT_FOUND: the map set has no rollout, or not the one that was named."""
+    ERROR_REASON_ROLLOUT_RUNNING: _ErrorReason.ValueType  # 66
+    """FAILED_PRECONDITION: the map set is being rolled out, or its hosts are between two
+    generations: wait, roll it back or abort it, as the message says.
+    """
+    ERROR_REASON_ROLLOUT_NOT_POSSIBLE: _ErrorReason.ValueType  # 67
+    """FAILED_PRECONDITION: what was asked of a rollout does not go with where it is."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. Every error of the service is a google.rpc.Status with an
@@ -382,4 +390,12 @@ ERROR_REASON_MAP_SET_UNFIT: ErrorReason.ValueType  # 64
 """FAILED_PRECONDITION: a map has other sizes than its set, or no room for it. Only in
 MapSetStatus.
 """
+ERROR_REASON_ROLLOUT_NOT_FOUND: ErrorReason.ValueType  # 65
+"""NOT_FOUND: the map set has no rollout, or not the one that was named."""
+ERROR_REASON_ROLLOUT_RUNNING: ErrorReason.ValueType  # 66
+"""FAILED_PRECONDITION: the map set is being rolled out, or its hosts are between two
+generations: wait, roll it back or abort it, as the message says.
+"""
+ERROR_REASON_ROLLOUT_NOT_POSSIBLE: ErrorReason.ValueType  # 67
+"""FAILED_PRECONDITION: what was asked of a rollout does not go with where it is."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

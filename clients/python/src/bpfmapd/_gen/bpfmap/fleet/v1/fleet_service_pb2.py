@@ -25,6 +25,7 @@ _sym_db = _symbol_database.Default()
 from bpfmapd._gen.bpfmap.fleet.v1 import aggregate_pb2 as bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_aggregate__pb2
 from bpfmapd._gen.bpfmap.fleet.v1 import host_pb2 as bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_host__pb2
 from bpfmapd._gen.bpfmap.fleet.v1 import map_set_pb2 as bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_map__set__pb2
+from bpfmapd._gen.bpfmap.fleet.v1 import rollout_pb2 as bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_rollout__pb2
 from bpfmapd._gen.bpfmap.fleet.v1 import selector_pb2 as bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_selector__pb2
 from bpfmapd._gen.bpfmap.fleet.v1 import watch_pb2 as bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_watch__pb2
 from bpfmapd._gen.bpfmap.v1 import element_pb2 as bpfmapd_dot___gen_dot_bpfmap_dot_v1_dot_element__pb2
@@ -32,65 +33,65 @@ from google.protobuf import any_pb2 as google_dot_protobuf_dot_any__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0bpfmapd/_gen/bpfmap/fleet/v1/fleet_service.proto\x12\x0f\x62pfmap.fleet.v1\x1a,bpfmapd/_gen/bpfmap/fleet/v1/aggregate.proto\x1a\'bpfmapd/_gen/bpfmap/fleet/v1/host.proto\x1a*bpfmapd/_gen/bpfmap/fleet/v1/map_set.proto\x1a+bpfmapd/_gen/bpfmap/fleet/v1/selector.proto\x1a(bpfmapd/_gen/bpfmap/fleet/v1/watch.proto\x1a$bpfmapd/_gen/bpfmap/v1/element.proto\x1a\x19google/protobuf/any.proto\x1a\x1egoogle/protobuf/duration.proto\"\x89\x01\n\x10ListHostsRequest\x12\x39\n\x08selector\x18\x01 \x01(\x0b\x32\x1d.bpfmap.fleet.v1.HostSelectorR\x08selector\x12\x1b\n\tpage_size\x18\x02 \x01(\rR\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"m\n\x11ListHostsResponse\x12\x30\n\x05hosts\x18\x01 \x03(\x0b\x32\x1a.bpfmap.fleet.v1.FleetHostR\x05hosts\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"N\n\x11WatchHostsRequest\x12\x39\n\x08selector\x18\x01 \x01(\x0b\x32\x1d.bpfmap.fleet.v1.HostSelectorR\x08selector\"\xb1\x01\n\x12WatchHostsResponse\x12\x30\n\x04host\x18\x01 \x01(\x0b\x32\x1a.bpfmap.fleet.v1.FleetHostH\x00R\x04host\x12(\n\x0fremoved_host_id\x18\x02 \x01(\tH\x00R\rremovedHostId\x12\x36\n\x06synced\x18\x03 \x01(\x0b\x32\x1c.bpfmap.fleet.v1.HostsSyncedH\x00R\x06syncedB\x07\n\x05\x65vent\"#\n\x0bHostsSynced\x12\x14\n\x05hosts\x18\x01 \x01(\rR\x05hosts\"\xca\x02\n\rFanOutRequest\x12\x39\n\x08selector\x18\x01 \x01(\x0b\x32\x1d.bpfmap.fleet.v1.HostSelectorR\x08selector\x12\x30\n\x08requests\x18\x02 \x03(\x0b\x32\x14.google.protobuf.AnyR\x08requests\x12 \n\x0b\x63oncurrency\x18\x03 \x01(\rR\x0b\x63oncurrency\x12<\n\x0chost_timeout\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0bhostTimeout\x12\x33\n\x07timeout\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\x07timeout\x12&\n\x0cmax_failures\x18\x06 \x01(\rH\x00R\x0bmaxFailures\x88\x01\x01\x42\x0f\n\r_max_failures\"\xca\x01\n\x0e\x46\x61nOutResponse\x12:\n\x07message\x18\x01 \x01(\x0b\x32\x1e.bpfmap.fleet.v1.FanOutMessageH\x00R\x07message\x12\x37\n\x06result\x18\x02 \x01(\x0b\x32\x1d.bpfmap.fleet.v1.FanOutResultH\x00R\x06result\x12:\n\x07summary\x18\x03 \x01(\x0b\x32\x1e.bpfmap.fleet.v1.FanOutSummaryH\x00R\x07summaryB\x07\n\x05\x65vent\"Z\n\rFanOutMessage\x12\x17\n\x07host_id\x18\x01 \x01(\tR\x06hostId\x12\x30\n\x08response\x18\x02 \x01(\x0b\x32\x14.google.protobuf.AnyR\x08response\"\xf4\x02\n\x0c\x46\x61nOutResult\x12\x17\n\x07host_id\x18\x01 \x01(\tR\x06hostId\x12?\n\x07outcome\x18\x02 \x01(\x0e\x32%.bpfmap.fleet.v1.FanOutResult.OutcomeR\x07outcome\x12\x30\n\x08response\x18\x03 \x01(\x0b\x32\x14.google.protobuf.AnyR\x08response\x12\x14\n\x05\x65rror\x18\x04 \x01(\x0cR\x05\x65rror\x12\x1d\n\nmaybe_done\x18\x05 \x01(\x08R\tmaybeDone\x12-\n\x04took\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationR\x04took\"t\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0e\n\nOUTCOME_OK\x10\x01\x12\x12\n\x0eOUTCOME_FAILED\x10\x02\x12\x17\n\x13OUTCOME_UNREACHABLE\x10\x03\x12\x13\n\x0fOUTCOME_SKIPPED\x10\x04\"\x8d\x01\n\rFanOutSummary\x12\x18\n\x07matched\x18\x01 \x01(\rR\x07matched\x12\x0e\n\x02ok\x18\x02 \x01(\rR\x02ok\x12\x16\n\x06\x66\x61iled\x18\x03 \x01(\rR\x06\x66\x61iled\x12 \n\x0bunreachable\x18\x04 \x01(\rR\x0bunreachable\x12\x18\n\x07skipped\x18\x05 \x01(\rR\x07skipped\"\x86\x01\n\x10PutMapSetRequest\x12\x37\n\x05start\x18\x01 \x01(\x0b\x32\x1f.bpfmap.fleet.v1.PutMapSetStartH\x00R\x05start\x12\x31\n\x08\x65lements\x18\x02 \x01(\x0b\x32\x13.bpfmap.v1.ElementsH\x00R\x08\x65lementsB\x06\n\x04kind\"\xa3\x01\n\x0ePutMapSetStart\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12/\n\x04spec\x18\x02 \x01(\x0b\x32\x1b.bpfmap.fleet.v1.MapSetSpecR\x04spec\x12\x34\n\x13\x65xpected_generation\x18\x03 \x01(\x04H\x00R\x12\x65xpectedGeneration\x88\x01\x01\x42\x16\n\x14_expected_generation\"l\n\x11PutMapSetResponse\x12\x30\n\x07map_set\x18\x01 \x01(\x0b\x32\x17.bpfmap.fleet.v1.MapSetR\x06mapSet\x12%\n\x0enew_generation\x18\x02 \x01(\x08R\rnewGeneration\"\x90\x03\n\x12PatchMapSetRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x34\n\x13\x65xpected_generation\x18\x02 \x01(\x04H\x00R\x12\x65xpectedGeneration\x88\x01\x01\x12\'\n\x04puts\x18\x03 \x01(\x0b\x32\x13.bpfmap.v1.ElementsR\x04puts\x12!\n\x0cremoved_keys\x18\x04 \x01(\x0cR\x0bremovedKeys\x12#\n\rremoved_count\x18\x05 \x01(\rR\x0cremovedCount\x12\x39\n\x08selector\x18\x06 \x01(\x0b\x32\x1d.bpfmap.fleet.v1.HostSelectorR\x08selector\x12\x38\n\townership\x18\x07 \x01(\x0e\x32\x1a.bpfmap.fleet.v1.OwnershipR\townership\x12\x32\n\x05\x64rift\x18\x08 \x01(\x0e\x32\x1c.bpfmap.fleet.v1.DriftActionR\x05\x64riftB\x16\n\x14_expected_generation\"\xd6\x01\n\x13PatchMapSetResponse\x12\x30\n\x07map_set\x18\x01 \x01(\x0b\x32\x17.bpfmap.fleet.v1.MapSetR\x06mapSet\x12%\n\x0enew_generation\x18\x02 \x01(\x08R\rnewGeneration\x12\x14\n\x05\x61\x64\x64\x65\x64\x18\x03 \x01(\x04R\x05\x61\x64\x64\x65\x64\x12\x18\n\x07\x63hanged\x18\x04 \x01(\x04R\x07\x63hanged\x12\x18\n\x07removed\x18\x05 \x01(\x04R\x07removed\x12\x1c\n\tunchanged\x18\x06 \x01(\x04R\tunchanged\"q\n\x10GetMapSetRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1e\n\ngeneration\x18\x02 \x01(\x04R\ngeneration\x12)\n\x10without_elements\x18\x03 \x01(\x08R\x0fwithoutElements\"\xb2\x01\n\x11GetMapSetResponse\x12\x32\n\x07map_set\x18\x01 \x01(\x0b\x32\x17.bpfmap.fleet.v1.MapSetH\x00R\x06mapSet\x12\x31\n\x08\x65lements\x18\x02 \x01(\x0b\x32\x13.bpfmap.v1.ElementsH\x00R\x08\x65lements\x12.\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x1a.bpfmap.fleet.v1.MapSetEndH\x00R\x03\x65ndB\x06\n\x04kind\"0\n\tMapSetEnd\x12#\n\relement_count\x18\x01 \x01(\x04R\x0c\x65lementCount\"P\n\x12ListMapSetsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rR\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\"q\n\x13ListMapSetsResponse\x12\x32\n\x08map_sets\x18\x01 \x03(\x0b\x32\x17.bpfmap.fleet.v1.MapSetR\x07mapSets\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"w\n\x13\x44\x65leteMapSetRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x34\n\x13\x65xpected_generation\x18\x02 \x01(\x04H\x00R\x12\x65xpectedGeneration\x88\x01\x01\x42\x16\n\x14_expected_generation\"H\n\x14\x44\x65leteMapSetResponse\x12\x30\n\x07map_set\x18\x01 \x01(\x0b\x32\x17.bpfmap.fleet.v1.MapSetR\x06mapSet\".\n\x18WatchMapSetStatusRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\"\xc0\x01\n\x19WatchMapSetStatusResponse\x12\x37\n\x06status\x18\x01 \x01(\x0b\x32\x1d.bpfmap.fleet.v1.MapSetStatusH\x00R\x06status\x12(\n\x0fremoved_host_id\x18\x02 \x01(\tH\x00R\rremovedHostId\x12\x37\n\x06totals\x18\x03 \x01(\x0b\x32\x1d.bpfmap.fleet.v1.MapSetTotalsH\x00R\x06totalsB\x07\n\x05\x65vent\"\xb2\x01\n\x0cMapSetTotals\x12\x1e\n\ngeneration\x18\x01 \x01(\x04R\ngeneration\x12\x14\n\x05hosts\x18\x02 \x01(\rR\x05hosts\x12\x18\n\x07\x61pplied\x18\x03 \x01(\rR\x07\x61pplied\x12\x16\n\x06\x66\x61iled\x18\x04 \x01(\rR\x06\x66\x61iled\x12\x18\n\x07\x64rifted\x18\x05 \x01(\rR\x07\x64rifted\x12 \n\x0bunreachable\x18\x06 \x01(\rR\x0bunreachable2\xe2\x07\n\x0c\x46leetService\x12R\n\tListHosts\x12!.bpfmap.fleet.v1.ListHostsRequest\x1a\".bpfmap.fleet.v1.ListHostsResponse\x12W\n\nWatchHosts\x12\".bpfmap.fleet.v1.WatchHostsRequest\x1a#.bpfmap.fleet.v1.WatchHostsResponse0\x01\x12K\n\x06\x46\x61nOut\x12\x1e.bpfmap.fleet.v1.FanOutRequest\x1a\x1f.bpfmap.fleet.v1.FanOutResponse0\x01\x12T\n\tAggregate\x12!.bpfmap.fleet.v1.AggregateRequest\x1a\".bpfmap.fleet.v1.AggregateResponse0\x01\x12W\n\nWatchFleet\x12\".bpfmap.fleet.v1.WatchFleetRequest\x1a#.bpfmap.fleet.v1.WatchFleetResponse0\x01\x12T\n\tPutMapSet\x12!.bpfmap.fleet.v1.PutMapSetRequest\x1a\".bpfmap.fleet.v1.PutMapSetResponse(\x01\x12X\n\x0bPatchMapSet\x12#.bpfmap.fleet.v1.PatchMapSetRequest\x1a$.bpfmap.fleet.v1.PatchMapSetResponse\x12T\n\tGetMapSet\x12!.bpfmap.fleet.v1.GetMapSetRequest\x1a\".bpfmap.fleet.v1.GetMapSetResponse0\x01\x12X\n\x0bListMapSets\x12#.bpfmap.fleet.v1.ListMapSetsRequest\x1a$.bpfmap.fleet.v1.ListMapSetsResponse\x12[\n\x0c\x44\x65leteMapSet\x12$.bpfmap.fleet.v1.DeleteMapSetRequest\x1a%.bpfmap.fleet.v1.DeleteMapSetResponse\x12l\n\x11WatchMapSetStatus\x12).bpfmap.fleet.v1.WatchMapSetStatusRequest\x1a*.bpfmap.fleet.v1.WatchMapSetStatusResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0bpfmapd/_gen/bpfmap/fleet/v1/fleet_service.proto\x12\x0f\x62pfmap.fleet.v1\x1a,bpfmapd/_gen/bpfmap/fleet/v1/aggregate.proto\x1a\'bpfmapd/_gen/bpfmap/fleet/v1/host.proto\x1a*bpfmapd/_gen/bpfmap/fleet/v1/map_set.proto\x1a*bpfmapd/_gen/bpfmap/fleet/v1/rollout.proto\x1a+bpfmapd/_gen/bpfmap/fleet/v1/selector.proto\x1a(bpfmapd/_gen/bpfmap/fleet/v1/watch.proto\x1a$bpfmapd/_gen/bpfmap/v1/element.proto\x1a\x19google/protobuf/any.proto\x1a\x1egoogle/protobuf/duration.proto\"\x89\x01\n\x10ListHostsRequest\x12\x39\n\x08selector\x18\x01 \x01(\x0b\x32\x1d.bpfmap.fleet.v1.HostSelectorR\x08selector\x12\x1b\n\tpage_size\x18\x02 \x01(\rR\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"m\n\x11ListHostsResponse\x12\x30\n\x05hosts\x18\x01 \x03(\x0b\x32\x1a.bpfmap.fleet.v1.FleetHostR\x05hosts\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"N\n\x11WatchHostsRequest\x12\x39\n\x08selector\x18\x01 \x01(\x0b\x32\x1d.bpfmap.fleet.v1.HostSelectorR\x08selector\"\xb1\x01\n\x12WatchHostsResponse\x12\x30\n\x04host\x18\x01 \x01(\x0b\x32\x1a.bpfmap.fleet.v1.FleetHostH\x00R\x04host\x12(\n\x0fremoved_host_id\x18\x02 \x01(\tH\x00R\rremovedHostId\x12\x36\n\x06synced\x18\x03 \x01(\x0b\x32\x1c.bpfmap.fleet.v1.HostsSyncedH\x00R\x06syncedB\x07\n\x05\x65vent\"#\n\x0bHostsSynced\x12\x14\n\x05hosts\x18\x01 \x01(\rR\x05hosts\"\xca\x02\n\rFanOutRequest\x12\x39\n\x08selector\x18\x01 \x01(\x0b\x32\x1d.bpfmap.fleet.v1.HostSelectorR\x08selector\x12\x30\n\x08requests\x18\x02 \x03(\x0b\x32\x14.google.protobuf.AnyR\x08requests\x12 \n\x0b\x63oncurrency\x18\x03 \x01(\rR\x0b\x63oncurrency\x12<\n\x0chost_timeout\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0bhostTimeout\x12\x33\n\x07timeout\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\x07timeout\x12&\n\x0cmax_failures\x18\x06 \x01(\rH\x00R\x0bmaxFailures\x88\x01\x01\x42\x0f\n\r_max_failures\"\xca\x01\n\x0e\x46\x61nOutResponse\x12:\n\x07message\x18\x01 \x01(\x0b\x32\x1e.bpfmap.fleet.v1.FanOutMessageH\x00R\x07message\x12\x37\n\x06result\x18\x02 \x01(\x0b\x32\x1d.bpfmap.fleet.v1.FanOutResultH\x00R\x06result\x12:\n\x07summary\x18\x03 \x01(\x0b\x32\x1e.bpfmap.fleet.v1.FanOutSummaryH\x00R\x07summaryB\x07\n\x05\x65vent\"Z\n\rFanOutMessage\x12\x17\n\x07host_id\x18\x01 \x01(\tR\x06hostId\x12\x30\n\x08response\x18\x02 \x01(\x0b\x32\x14.google.protobuf.AnyR\x08response\"\xf4\x02\n\x0c\x46\x61nOutResult\x12\x17\n\x07host_id\x18\x01 \x01(\tR\x06hostId\x12?\n\x07outcome\x18\x02 \x01(\x0e\x32%.bpfmap.fleet.v1.FanOutResult.OutcomeR\x07outcome\x12\x30\n\x08response\x18\x03 \x01(\x0b\x32\x14.google.protobuf.AnyR\x08response\x12\x14\n\x05\x65rror\x18\x04 \x01(\x0cR\x05\x65rror\x12\x1d\n\nmaybe_done\x18\x05 \x01(\x08R\tmaybeDone\x12-\n\x04took\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationR\x04took\"t\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0e\n\nOUTCOME_OK\x10\x01\x12\x12\n\x0eOUTCOME_FAILED\x10\x02\x12\x17\n\x13OUTCOME_UNREACHABLE\x10\x03\x12\x13\n\x0fOUTCOME_SKIPPED\x10\x04\"\x8d\x01\n\rFanOutSummary\x12\x18\n\x07matched\x18\x01 \x01(\rR\x07matched\x12\x0e\n\x02ok\x18\x02 \x01(\rR\x02ok\x12\x16\n\x06\x66\x61iled\x18\x03 \x01(\rR\x06\x66\x61iled\x12 \n\x0bunreachable\x18\x04 \x01(\rR\x0bunreachable\x12\x18\n\x07skipped\x18\x05 \x01(\rR\x07skipped\"\x86\x01\n\x10PutMapSetRequest\x12\x37\n\x05start\x18\x01 \x01(\x0b\x32\x1f.bpfmap.fleet.v1.PutMapSetStartH\x00R\x05start\x12\x31\n\x08\x65lements\x18\x02 \x01(\x0b\x32\x13.bpfmap.v1.ElementsH\x00R\x08\x65lementsB\x06\n\x04kind\"\xdb\x01\n\x0ePutMapSetStart\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12/\n\x04spec\x18\x02 \x01(\x0b\x32\x1b.bpfmap.fleet.v1.MapSetSpecR\x04spec\x12\x34\n\x13\x65xpected_generation\x18\x03 \x01(\x04H\x00R\x12\x65xpectedGeneration\x88\x01\x01\x12\x36\n\x07rollout\x18\x04 \x01(\x0b\x32\x1c.bpfmap.fleet.v1.RolloutPlanR\x07rolloutB\x16\n\x14_expected_generation\"l\n\x11PutMapSetResponse\x12\x30\n\x07map_set\x18\x01 \x01(\x0b\x32\x17.bpfmap.fleet.v1.MapSetR\x06mapSet\x12%\n\x0enew_generation\x18\x02 \x01(\x08R\rnewGeneration\"\xc8\x03\n\x12PatchMapSetRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x34\n\x13\x65xpected_generation\x18\x02 \x01(\x04H\x00R\x12\x65xpectedGeneration\x88\x01\x01\x12\'\n\x04puts\x18\x03 \x01(\x0b\x32\x13.bpfmap.v1.ElementsR\x04puts\x12!\n\x0cremoved_keys\x18\x04 \x01(\x0cR\x0bremovedKeys\x12#\n\rremoved_count\x18\x05 \x01(\rR\x0cremovedCount\x12\x39\n\x08selector\x18\x06 \x01(\x0b\x32\x1d.bpfmap.fleet.v1.HostSelectorR\x08selector\x12\x38\n\townership\x18\x07 \x01(\x0e\x32\x1a.bpfmap.fleet.v1.OwnershipR\townership\x12\x32\n\x05\x64rift\x18\x08 \x01(\x0e\x32\x1c.bpfmap.fleet.v1.DriftActionR\x05\x64rift\x12\x36\n\x07rollout\x18\t \x01(\x0b\x32\x1c.bpfmap.fleet.v1.RolloutPlanR\x07rolloutB\x16\n\x14_expected_generation\"\xd6\x01\n\x13PatchMapSetResponse\x12\x30\n\x07map_set\x18\x01 \x01(\x0b\x32\x17.bpfmap.fleet.v1.MapSetR\x06mapSet\x12%\n\x0enew_generation\x18\x02 \x01(\x08R\rnewGeneration\x12\x14\n\x05\x61\x64\x64\x65\x64\x18\x03 \x01(\x04R\x05\x61\x64\x64\x65\x64\x12\x18\n\x07\x63hanged\x18\x04 \x01(\x04R\x07\x63hanged\x12\x18\n\x07removed\x18\x05 \x01(\x04R\x07removed\x12\x1c\n\tunchanged\x18\x06 \x01(\x04R\tunchanged\"q\n\x10GetMapSetRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1e\n\ngeneration\x18\x02 \x01(\x04R\ngeneration\x12)\n\x10without_elements\x18\x03 \x01(\x08R\x0fwithoutElements\"\xb2\x01\n\x11GetMapSetResponse\x12\x32\n\x07map_set\x18\x01 \x01(\x0b\x32\x17.bpfmap.fleet.v1.MapSetH\x00R\x06mapSet\x12\x31\n\x08\x65lements\x18\x02 \x01(\x0b\x32\x13.bpfmap.v1.ElementsH\x00R\x08\x65lements\x12.\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x1a.bpfmap.fleet.v1.MapSetEndH\x00R\x03\x65ndB\x06\n\x04kind\"0\n\tMapSetEnd\x12#\n\relement_count\x18\x01 \x01(\x04R\x0c\x65lementCount\"P\n\x12ListMapSetsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rR\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\"q\n\x13ListMapSetsResponse\x12\x32\n\x08map_sets\x18\x01 \x03(\x0b\x32\x17.bpfmap.fleet.v1.MapSetR\x07mapSets\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"w\n\x13\x44\x65leteMapSetRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x34\n\x13\x65xpected_generation\x18\x02 \x01(\x04H\x00R\x12\x65xpectedGeneration\x88\x01\x01\x42\x16\n\x14_expected_generation\"H\n\x14\x44\x65leteMapSetResponse\x12\x30\n\x07map_set\x18\x01 \x01(\x0b\x32\x17.bpfmap.fleet.v1.MapSetR\x06mapSet\".\n\x18WatchMapSetStatusRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\"\xc0\x01\n\x19WatchMapSetStatusResponse\x12\x37\n\x06status\x18\x01 \x01(\x0b\x32\x1d.bpfmap.fleet.v1.MapSetStatusH\x00R\x06status\x12(\n\x0fremoved_host_id\x18\x02 \x01(\tH\x00R\rremovedHostId\x12\x37\n\x06totals\x18\x03 \x01(\x0b\x32\x1d.bpfmap.fleet.v1.MapSetTotalsH\x00R\x06totalsB\x07\n\x05\x65vent\"\xb2\x01\n\x0cMapSetTotals\x12\x1e\n\ngeneration\x18\x01 \x01(\x04R\ngeneration\x12\x14\n\x05hosts\x18\x02 \x01(\rR\x05hosts\x12\x18\n\x07\x61pplied\x18\x03 \x01(\rR\x07\x61pplied\x12\x16\n\x06\x66\x61iled\x18\x04 \x01(\rR\x06\x66\x61iled\x12\x18\n\x07\x64rifted\x18\x05 \x01(\rR\x07\x64rifted\x12 \n\x0bunreachable\x18\x06 \x01(\rR\x0bunreachable2\xa4\t\n\x0c\x46leetService\x12R\n\tListHosts\x12!.bpfmap.fleet.v1.ListHostsRequest\x1a\".bpfmap.fleet.v1.ListHostsResponse\x12W\n\nWatchHosts\x12\".bpfmap.fleet.v1.WatchHostsRequest\x1a#.bpfmap.fleet.v1.WatchHostsResponse0\x01\x12K\n\x06\x46\x61nOut\x12\x1e.bpfmap.fleet.v1.FanOutRequest\x1a\x1f.bpfmap.fleet.v1.FanOutResponse0\x01\x12T\n\tAggregate\x12!.bpfmap.fleet.v1.AggregateRequest\x1a\".bpfmap.fleet.v1.AggregateResponse0\x01\x12W\n\nWatchFleet\x12\".bpfmap.fleet.v1.WatchFleetRequest\x1a#.bpfmap.fleet.v1.WatchFleetResponse0\x01\x12T\n\tPutMapSet\x12!.bpfmap.fleet.v1.PutMapSetRequest\x1a\".bpfmap.fleet.v1.PutMapSetResponse(\x01\x12X\n\x0bPatchMapSet\x12#.bpfmap.fleet.v1.PatchMapSetRequest\x1a$.bpfmap.fleet.v1.PatchMapSetResponse\x12T\n\tGetMapSet\x12!.bpfmap.fleet.v1.GetMapSetRequest\x1a\".bpfmap.fleet.v1.GetMapSetResponse0\x01\x12X\n\x0bListMapSets\x12#.bpfmap.fleet.v1.ListMapSetsRequest\x1a$.bpfmap.fleet.v1.ListMapSetsResponse\x12[\n\x0c\x44\x65leteMapSet\x12$.bpfmap.fleet.v1.DeleteMapSetRequest\x1a%.bpfmap.fleet.v1.DeleteMapSetResponse\x12l\n\x11WatchMapSetStatus\x12).bpfmap.fleet.v1.WatchMapSetStatusRequest\x1a*.bpfmap.fleet.v1.WatchMapSetStatusResponse0\x01\x12\x61\n\x0e\x43ontrolRollout\x12&.bpfmap.fleet.v1.ControlRolloutRequest\x1a\'.bpfmap.fleet.v1.ControlRolloutResponse\x12]\n\x0cWatchRollout\x12$.bpfmap.fleet.v1.WatchRolloutRequest\x1a%.bpfmap.fleet.v1.WatchRolloutResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'bpfmapd._gen.bpfmap.fleet.v1.fleet_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LISTHOSTSREQUEST']._serialized_start=385
-  _globals['_LISTHOSTSREQUEST']._serialized_end=522
-  _globals['_LISTHOSTSRESPONSE']._serialized_start=524
-  _globals['_LISTHOSTSRESPONSE']._serialized_end=633
-  _globals['_WATCHHOSTSREQUEST']._serialized_start=635
-  _globals['_WATCHHOSTSREQUEST']._serialized_end=713
-  _globals['_WATCHHOSTSRESPONSE']._serialized_start=716
-  _globals['_WATCHHOSTSRESPONSE']._serialized_end=893
-  _globals['_HOSTSSYNCED']._serialized_start=895
-  _globals['_HOSTSSYNCED']._serialized_end=930
-  _globals['_FANOUTREQUEST']._serialized_start=933
-  _globals['_FANOUTREQUEST']._serialized_end=1263
-  _globals['_FANOUTRESPONSE']._serialized_start=1266
-  _globals['_FANOUTRESPONSE']._serialized_end=1468
-  _globals['_FANOUTMESSAGE']._serialized_start=1470
-  _globals['_FANOUTMESSAGE']._serialized_end=1560
-  _globals['_FANOUTRESULT']._serialized_start=1563
-  _globals['_FANOUTRESULT']._serialized_end=1935
-  _globals['_FANOUTRESULT_OUTCOME']._serialized_start=1819
-  _globals['_FANOUTRESULT_OUTCOME']._serialized_end=1935
-  _globals['_FANOUTSUMMARY']._serialized_start=1938
-  _globals['_FANOUTSUMMARY']._serialized_end=2079
-  _globals['_PUTMAPSETREQUEST']._serialized_start=2082
-  _globals['_PUTMAPSETREQUEST']._serialized_end=2216
-  _globals['_PUTMAPSETSTART']._serialized_start=2219
-  _globals['_PUTMAPSETSTART']._serialized_end=2382
-  _globals['_PUTMAPSETRESPONSE']._serialized_start=2384
-  _globals['_PUTMAPSETRESPONSE']._serialized_end=2492
-  _globals['_PATCHMAPSETREQUEST']._serialized_start=2495
-  _globals['_PATCHMAPSETREQUEST']._serialized_end=2895
-  _globals['_PATCHMAPSETRESPONSE']._serialized_start=2898
-  _globals['_PATCHMAPSETRESPONSE']._serialized_end=3112
-  _globals['_GETMAPSETREQUEST']._serialized_start=3114
-  _globals['_GETMAPSETREQUEST']._serialized_end=3227
-  _globals['_GETMAPSETRESPONSE']._serialized_start=3230
-  _globals['_GETMAPSETRESPONSE']._serialized_end=3408
-  _globals['_MAPSETEND']._serialized_start=3410
-  _globals['_MAPSETEND']._serialized_end=3458
-  _globals['_LISTMAPSETSREQUEST']._serialized_start=3460
-  _globals['_LISTMAPSETSREQUEST']._serialized_end=3540
-  _globals['_LISTMAPSETSRESPONSE']._serialized_start=3542
-  _globals['_LISTMAPSETSRESPONSE']._serialized_end=3655
-  _globals['_DELETEMAPSETREQUEST']._serialized_start=3657
-  _globals['_DELETEMAPSETREQUEST']._serialized_end=3776
-  _globals['_DELETEMAPSETRESPONSE']._serialized_start=3778
-  _globals['_DELETEMAPSETRESPONSE']._serialized_end=3850
-  _globals['_WATCHMAPSETSTATUSREQUEST']._serialized_start=3852
-  _globals['_WATCHMAPSETSTATUSREQUEST']._serialized_end=3898
-  _globals['_WATCHMAPSETSTATUSRESPONSE']._serialized_start=3901
-  _globals['_WATCHMAPSETSTATUSRESPONSE']._serialized_end=4093
-  _globals['_MAPSETTOTALS']._serialized_start=4096
-  _globals['_MAPSETTOTALS']._serialized_end=4274
-  _globals['_FLEETSERVICE']._serialized_start=4277
-  _globals['_FLEETSERVICE']._serialized_end=5271
+  _globals['_LISTHOSTSREQUEST']._serialized_start=429
+  _globals['_LISTHOSTSREQUEST']._serialized_end=566
+  _globals['_LISTHOSTSRESPONSE']._serialized_start=568
+  _globals['_LISTHOSTSRESPONSE']._serialized_end=677
+  _globals['_WATCHHOSTSREQUEST']._serialized_start=679
+  _globals['_WATCHHOSTSREQUEST']._serialized_end=757
+  _globals['_WATCHHOSTSRESPONSE']._serialized_start=760
+  _globals['_WATCHHOSTSRESPONSE']._serialized_end=937
+  _globals['_HOSTSSYNCED']._serialized_start=939
+  _globals['_HOSTSSYNCED']._serialized_end=974
+  _globals['_FANOUTREQUEST']._serialized_start=977
+  _globals['_FANOUTREQUEST']._serialized_end=1307
+  _globals['_FANOUTRESPONSE']._serialized_start=1310
+  _globals['_FANOUTRESPONSE']._serialized_end=1512
+  _globals['_FANOUTMESSAGE']._serialized_start=1514
+  _globals['_FANOUTMESSAGE']._serialized_end=1604
+  _globals['_FANOUTRESULT']._serialized_start=1607
+  _globals['_FANOUTRESULT']._serialized_end=1979
+  _globals['_FANOUTRESULT_OUTCOME']._serialized_start=1863
+  _globals['_FANOUTRESULT_OUTCOME']._serialized_end=1979
+  _globals['_FANOUTSUMMARY']._serialized_start=1982
+  _globals['_FANOUTSUMMARY']._serialized_end=2123
+  _globals['_PUTMAPSETREQUEST']._serialized_start=2126
+  _globals['_PUTMAPSETREQUEST']._serialized_end=2260
+  _globals['_PUTMAPSETSTART']._serialized_start=2263
+  _globals['_PUTMAPSETSTART']._serialized_end=2482
+  _globals['_PUTMAPSETRESPONSE']._serialized_start=2484
+  _globals['_PUTMAPSETRESPONSE']._serialized_end=2592
+  _globals['_PATCHMAPSETREQUEST']._serialized_start=2595
+  _globals['_PATCHMAPSETREQUEST']._serialized_end=3051
+  _globals['_PATCHMAPSETRESPONSE']._serialized_start=3054
+  _globals['_PATCHMAPSETRESPONSE']._serialized_end=3268
+  _globals['_GETMAPSETREQUEST']._serialized_start=3270
+  _globals['_GETMAPSETREQUEST']._serialized_end=3383
+  _globals['_GETMAPSETRESPONSE']._serialized_start=3386
+  _globals['_GETMAPSETRESPONSE']._serialized_end=3564
+  _globals['_MAPSETEND']._serialized_start=3566
+  _globals['_MAPSETEND']._serialized_end=3614
+  _globals['_LISTMAPSETSREQUEST']._serialized_start=3616
+  _globals['_LISTMAPSETSREQUEST']._serialized_end=3696
+  _globals['_LISTMAPSETSRESPONSE']._serialized_start=3698
+  _globals['_LISTMAPSETSRESPONSE']._serialized_end=3811
+  _globals['_DELETEMAPSETREQUEST']._serialized_start=3813
+  _globals['_DELETEMAPSETREQUEST']._serialized_end=3932
+  _globals['_DELETEMAPSETRESPONSE']._serialized_start=3934
+  _globals['_DELETEMAPSETRESPONSE']._serialized_end=4006
+  _globals['_WATCHMAPSETSTATUSREQUEST']._serialized_start=4008
+  _globals['_WATCHMAPSETSTATUSREQUEST']._serialized_end=4054
+  _globals['_WATCHMAPSETSTATUSRESPONSE']._serialized_start=4057
+  _globals['_WATCHMAPSETSTATUSRESPONSE']._serialized_end=4249
+  _globals['_MAPSETTOTALS']._serialized_start=4252
+  _globals['_MAPSETTOTALS']._serialized_end=4430
+  _globals['_FLEETSERVICE']._serialized_start=4433
+  _globals['_FLEETSERVICE']._serialized_end=5621
 # @@protoc_insertion_point(module_scope)

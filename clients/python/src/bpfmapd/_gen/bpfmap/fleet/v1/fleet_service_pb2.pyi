@@ -5,6 +5,7 @@ isort:skip_file
 
 from bpfmapd._gen.bpfmap.fleet.v1 import host_pb2 as _host_pb2
 from bpfmapd._gen.bpfmap.fleet.v1 import map_set_pb2 as _map_set_pb2
+from bpfmapd._gen.bpfmap.fleet.v1 import rollout_pb2 as _rollout_pb2
 from bpfmapd._gen.bpfmap.fleet.v1 import selector_pb2 as _selector_pb2
 from bpfmapd._gen.bpfmap.v1 import element_pb2 as _element_pb2
 from collections import abc as _abc
@@ -451,6 +452,7 @@ class PutMapSetStart(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     SPEC_FIELD_NUMBER: _builtins.int
     EXPECTED_GENERATION_FIELD_NUMBER: _builtins.int
+    ROLLOUT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the set: 1 to 63 letters, digits, ".", "_" and "-", the first a letter or digit."""
     expected_generation: _builtins.int
@@ -461,16 +463,23 @@ class PutMapSetStart(_message.Message):
     def spec(self) -> _map_set_pb2.MapSetSpec:
         """What it is for, and how."""
 
+    @_builtins.property
+    def rollout(self) -> _rollout_pb2.RolloutPlan:
+        """How the generation is brought to the hosts; absent for all of them at once. An empty plan is
+        a rollout as usual.
+        """
+
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         spec: _map_set_pb2.MapSetSpec | None = ...,
         expected_generation: _builtins.int | None = ...,
+        rollout: _rollout_pb2.RolloutPlan | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_generation", b"_expected_generation", "expected_generation", b"expected_generation", "spec", b"spec"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_generation", b"_expected_generation", "expected_generation", b"expected_generation", "rollout", b"rollout", "spec", b"spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_generation", b"_expected_generation", "expected_generation", b"expected_generation", "name", b"name", "spec", b"spec"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_generation", b"_expected_generation", "expected_generation", b"expected_generation", "name", b"name", "rollout", b"rollout", "spec", b"spec"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_generation: _TypeAlias = _typing.Literal["expected_generation"]  # noqa: Y015
     _WhichOneofArgType__expected_generation: _TypeAlias = _typing.Literal["_expected_generation", b"_expected_generation"]  # noqa: Y015
@@ -520,6 +529,7 @@ class PatchMapSetRequest(_message.Message):
     SELECTOR_FIELD_NUMBER: _builtins.int
     OWNERSHIP_FIELD_NUMBER: _builtins.int
     DRIFT_FIELD_NUMBER: _builtins.int
+    ROLLOUT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the set."""
     expected_generation: _builtins.int
@@ -542,6 +552,10 @@ class PatchMapSetRequest(_message.Message):
     def selector(self) -> _selector_pb2.HostSelector:
         """Other hosts to be for; absent to leave them."""
 
+    @_builtins.property
+    def rollout(self) -> _rollout_pb2.RolloutPlan:
+        """How the generation is brought to the hosts; absent for all of them at once."""
+
     def __init__(
         self,
         *,
@@ -553,10 +567,11 @@ class PatchMapSetRequest(_message.Message):
         selector: _selector_pb2.HostSelector | None = ...,
         ownership: _map_set_pb2.Ownership.ValueType = ...,
         drift: _map_set_pb2.DriftAction.ValueType = ...,
+        rollout: _rollout_pb2.RolloutPlan | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_generation", b"_expected_generation", "expected_generation", b"expected_generation", "puts", b"puts", "selector", b"selector"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_generation", b"_expected_generation", "expected_generation", b"expected_generation", "puts", b"puts", "rollout", b"rollout", "selector", b"selector"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_generation", b"_expected_generation", "drift", b"drift", "expected_generation", b"expected_generation", "name", b"name", "ownership", b"ownership", "puts", b"puts", "removed_count", b"removed_count", "removed_keys", b"removed_keys", "selector", b"selector"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_generation", b"_expected_generation", "drift", b"drift", "expected_generation", b"expected_generation", "name", b"name", "ownership", b"ownership", "puts", b"puts", "removed_count", b"removed_count", "removed_keys", b"removed_keys", "rollout", b"rollout", "selector", b"selector"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_generation: _TypeAlias = _typing.Literal["expected_generation"]  # noqa: Y015
     _WhichOneofArgType__expected_generation: _TypeAlias = _typing.Literal["_expected_generation", b"_expected_generation"]  # noqa: Y015

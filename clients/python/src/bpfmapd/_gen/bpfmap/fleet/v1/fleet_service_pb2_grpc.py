@@ -5,6 +5,7 @@ import warnings
 
 from bpfmapd._gen.bpfmap.fleet.v1 import aggregate_pb2 as bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_aggregate__pb2
 from bpfmapd._gen.bpfmap.fleet.v1 import fleet_service_pb2 as bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2
+from bpfmapd._gen.bpfmap.fleet.v1 import rollout_pb2 as bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_rollout__pb2
 from bpfmapd._gen.bpfmap.fleet.v1 import watch_pb2 as bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_watch__pb2
 
 GRPC_GENERATED_VERSION = '1.74.0'
@@ -93,6 +94,16 @@ class FleetServiceStub(object):
                 request_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.WatchMapSetStatusRequest.SerializeToString,
                 response_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.WatchMapSetStatusResponse.FromString,
                 _registered_method=True)
+        self.ControlRollout = channel.unary_unary(
+                '/bpfmap.fleet.v1.FleetService/ControlRollout',
+                request_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_rollout__pb2.ControlRolloutRequest.SerializeToString,
+                response_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_rollout__pb2.ControlRolloutResponse.FromString,
+                _registered_method=True)
+        self.WatchRollout = channel.unary_stream(
+                '/bpfmap.fleet.v1.FleetService/WatchRollout',
+                request_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_rollout__pb2.WatchRolloutRequest.SerializeToString,
+                response_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_rollout__pb2.WatchRolloutResponse.FromString,
+                _registered_method=True)
 
 
 class FleetServiceServicer(object):
@@ -158,7 +169,9 @@ class FleetServiceServicer(object):
         seconds. A put like what is there makes no new generation. The caller must be one of the
         controllers of the relay's policy.
 
-        Errors: ABORTED GENERATION_CONFLICT where the set is at another generation than expected;
+        Errors: FAILED_PRECONDITION ROLLOUT_RUNNING while the set is being rolled out, and for another
+        rollout where the last one was aborted, which has left hosts on two generations; ABORTED
+        GENERATION_CONFLICT where the set is at another generation than expected;
         ABORTED MAP_SET_CONTENDED; RESOURCE_EXHAUSTED LIMIT_EXCEEDED for more than 512 MiB.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -169,7 +182,8 @@ class FleetServiceServicer(object):
         """Changes some elements of a set, or what it is for. It costs what it changes, not what the set
         has. The caller must be one of the controllers.
 
-        Errors: NOT_FOUND MAP_SET_NOT_FOUND; else as PutMapSet.
+        Errors: NOT_FOUND MAP_SET_NOT_FOUND; FAILED_PRECONDITION ROLLOUT_RUNNING also after the last
+        rollout was rolled back: then put all elements; else as PutMapSet.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -206,6 +220,29 @@ class FleetServiceServicer(object):
     def WatchMapSetStatus(self, request, context):
         """Tells how a set is on each host that it is for, then totals, then what changes, each time
         with new totals. Ends with NOT_FOUND MAP_SET_NOT_FOUND when the set is deleted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ControlRollout(self, request, context):
+        """Pauses, resumes, aborts or rolls back a set's last rollout. When it has answered, that is in
+        force, whatever becomes of relays. It may be repeated: what is so already stays so. The
+        caller must be one of the controllers.
+
+        Errors: NOT_FOUND ROLLOUT_NOT_FOUND; FAILED_PRECONDITION ROLLOUT_NOT_POSSIBLE where the
+        rollout has ended, or has no generation to go back to.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchRollout(self, request, context):
+        """Tells a set's last rollout, at once and when it has changed, until it has ended; how hosts
+        are doing, at most every half second.
+
+        Errors: NOT_FOUND ROLLOUT_NOT_FOUND, also where another generation is put meanwhile that has
+        no rollout.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -268,6 +305,16 @@ def add_FleetServiceServicer_to_server(servicer, server):
                     servicer.WatchMapSetStatus,
                     request_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.WatchMapSetStatusRequest.FromString,
                     response_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.WatchMapSetStatusResponse.SerializeToString,
+            ),
+            'ControlRollout': grpc.unary_unary_rpc_method_handler(
+                    servicer.ControlRollout,
+                    request_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_rollout__pb2.ControlRolloutRequest.FromString,
+                    response_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_rollout__pb2.ControlRolloutResponse.SerializeToString,
+            ),
+            'WatchRollout': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchRollout,
+                    request_deserializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_rollout__pb2.WatchRolloutRequest.FromString,
+                    response_serializer=bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_rollout__pb2.WatchRolloutResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -569,6 +616,60 @@ class FleetService(object):
             '/bpfmap.fleet.v1.FleetService/WatchMapSetStatus',
             bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.WatchMapSetStatusRequest.SerializeToString,
             bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_fleet__service__pb2.WatchMapSetStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ControlRollout(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bpfmap.fleet.v1.FleetService/ControlRollout',
+            bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_rollout__pb2.ControlRolloutRequest.SerializeToString,
+            bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_rollout__pb2.ControlRolloutResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchRollout(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/bpfmap.fleet.v1.FleetService/WatchRollout',
+            bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_rollout__pb2.WatchRolloutRequest.SerializeToString,
+            bpfmapd_dot___gen_dot_bpfmap_dot_fleet_dot_v1_dot_rollout__pb2.WatchRolloutResponse.FromString,
             options,
             channel_credentials,
             insecure,

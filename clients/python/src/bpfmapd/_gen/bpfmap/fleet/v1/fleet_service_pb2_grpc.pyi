@@ -5,6 +5,7 @@ isort:skip_file
 
 from bpfmapd._gen.bpfmap.fleet.v1 import aggregate_pb2 as _aggregate_pb2
 from bpfmapd._gen.bpfmap.fleet.v1 import fleet_service_pb2 as _fleet_service_pb2
+from bpfmapd._gen.bpfmap.fleet.v1 import rollout_pb2 as _rollout_pb2
 from bpfmapd._gen.bpfmap.fleet.v1 import watch_pb2 as _watch_pb2
 from collections import abc as _abc
 from grpc import aio as _aio
@@ -74,14 +75,17 @@ class FleetServiceStub:
     seconds. A put like what is there makes no new generation. The caller must be one of the
     controllers of the relay's policy.
 
-    Errors: ABORTED GENERATION_CONFLICT where the set is at another generation than expected;
+    Errors: FAILED_PRECONDITION ROLLOUT_RUNNING while the set is being rolled out, and for another
+    rollout where the last one was aborted, which has left hosts on two generations; ABORTED
+    GENERATION_CONFLICT where the set is at another generation than expected;
     ABORTED MAP_SET_CONTENDED; RESOURCE_EXHAUSTED LIMIT_EXCEEDED for more than 512 MiB.
     """
     PatchMapSet: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.PatchMapSetRequest, _fleet_service_pb2.PatchMapSetResponse]
     """Changes some elements of a set, or what it is for. It costs what it changes, not what the set
     has. The caller must be one of the controllers.
 
-    Errors: NOT_FOUND MAP_SET_NOT_FOUND; else as PutMapSet.
+    Errors: NOT_FOUND MAP_SET_NOT_FOUND; FAILED_PRECONDITION ROLLOUT_RUNNING also after the last
+    rollout was rolled back: then put all elements; else as PutMapSet.
     """
     GetMapSet: _grpc.UnaryStreamMultiCallable[_fleet_service_pb2.GetMapSetRequest, _fleet_service_pb2.GetMapSetResponse]
     """Streams a set: the set, its elements in the order of their keys, and an end. The caller must
@@ -101,6 +105,21 @@ class FleetServiceStub:
     WatchMapSetStatus: _grpc.UnaryStreamMultiCallable[_fleet_service_pb2.WatchMapSetStatusRequest, _fleet_service_pb2.WatchMapSetStatusResponse]
     """Tells how a set is on each host that it is for, then totals, then what changes, each time
     with new totals. Ends with NOT_FOUND MAP_SET_NOT_FOUND when the set is deleted.
+    """
+    ControlRollout: _grpc.UnaryUnaryMultiCallable[_rollout_pb2.ControlRolloutRequest, _rollout_pb2.ControlRolloutResponse]
+    """Pauses, resumes, aborts or rolls back a set's last rollout. When it has answered, that is in
+    force, whatever becomes of relays. It may be repeated: what is so already stays so. The
+    caller must be one of the controllers.
+
+    Errors: NOT_FOUND ROLLOUT_NOT_FOUND; FAILED_PRECONDITION ROLLOUT_NOT_POSSIBLE where the
+    rollout has ended, or has no generation to go back to.
+    """
+    WatchRollout: _grpc.UnaryStreamMultiCallable[_rollout_pb2.WatchRolloutRequest, _rollout_pb2.WatchRolloutResponse]
+    """Tells a set's last rollout, at once and when it has changed, until it has ended; how hosts
+    are doing, at most every half second.
+
+    Errors: NOT_FOUND ROLLOUT_NOT_FOUND, also where another generation is put meanwhile that has
+    no rollout.
     """
 
 @_typing.type_check_only
@@ -147,14 +166,17 @@ class FleetServiceAsyncStub(FleetServiceStub):
     seconds. A put like what is there makes no new generation. The caller must be one of the
     controllers of the relay's policy.
 
-    Errors: ABORTED GENERATION_CONFLICT where the set is at another generation than expected;
+    Errors: FAILED_PRECONDITION ROLLOUT_RUNNING while the set is being rolled out, and for another
+    rollout where the last one was aborted, which has left hosts on two generations; ABORTED
+    GENERATION_CONFLICT where the set is at another generation than expected;
     ABORTED MAP_SET_CONTENDED; RESOURCE_EXHAUSTED LIMIT_EXCEEDED for more than 512 MiB.
     """
     PatchMapSet: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.PatchMapSetRequest, _fleet_service_pb2.PatchMapSetResponse]  # type: ignore[assignment]
     """Changes some elements of a set, or what it is for. It costs what it changes, not what the set
     has. The caller must be one of the controllers.
 
-    Errors: NOT_FOUND MAP_SET_NOT_FOUND; else as PutMapSet.
+    Errors: NOT_FOUND MAP_SET_NOT_FOUND; FAILED_PRECONDITION ROLLOUT_RUNNING also after the last
+    rollout was rolled back: then put all elements; else as PutMapSet.
     """
     GetMapSet: _aio.UnaryStreamMultiCallable[_fleet_service_pb2.GetMapSetRequest, _fleet_service_pb2.GetMapSetResponse]  # type: ignore[assignment]
     """Streams a set: the set, its elements in the order of their keys, and an end. The caller must
@@ -174,6 +196,21 @@ class FleetServiceAsyncStub(FleetServiceStub):
     WatchMapSetStatus: _aio.UnaryStreamMultiCallable[_fleet_service_pb2.WatchMapSetStatusRequest, _fleet_service_pb2.WatchMapSetStatusResponse]  # type: ignore[assignment]
     """Tells how a set is on each host that it is for, then totals, then what changes, each time
     with new totals. Ends with NOT_FOUND MAP_SET_NOT_FOUND when the set is deleted.
+    """
+    ControlRollout: _aio.UnaryUnaryMultiCallable[_rollout_pb2.ControlRolloutRequest, _rollout_pb2.ControlRolloutResponse]  # type: ignore[assignment]
+    """Pauses, resumes, aborts or rolls back a set's last rollout. When it has answered, that is in
+    force, whatever becomes of relays. It may be repeated: what is so already stays so. The
+    caller must be one of the controllers.
+
+    Errors: NOT_FOUND ROLLOUT_NOT_FOUND; FAILED_PRECONDITION ROLLOUT_NOT_POSSIBLE where the
+    rollout has ended, or has no generation to go back to.
+    """
+    WatchRollout: _aio.UnaryStreamMultiCallable[_rollout_pb2.WatchRolloutRequest, _rollout_pb2.WatchRolloutResponse]  # type: ignore[assignment]
+    """Tells a set's last rollout, at once and when it has changed, until it has ended; how hosts
+    are doing, at most every half second.
+
+    Errors: NOT_FOUND ROLLOUT_NOT_FOUND, also where another generation is put meanwhile that has
+    no rollout.
     """
 
 class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -253,7 +290,9 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         seconds. A put like what is there makes no new generation. The caller must be one of the
         controllers of the relay's policy.
 
-        Errors: ABORTED GENERATION_CONFLICT where the set is at another generation than expected;
+        Errors: FAILED_PRECONDITION ROLLOUT_RUNNING while the set is being rolled out, and for another
+        rollout where the last one was aborted, which has left hosts on two generations; ABORTED
+        GENERATION_CONFLICT where the set is at another generation than expected;
         ABORTED MAP_SET_CONTENDED; RESOURCE_EXHAUSTED LIMIT_EXCEEDED for more than 512 MiB.
         """
 
@@ -266,7 +305,8 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         """Changes some elements of a set, or what it is for. It costs what it changes, not what the set
         has. The caller must be one of the controllers.
 
-        Errors: NOT_FOUND MAP_SET_NOT_FOUND; else as PutMapSet.
+        Errors: NOT_FOUND MAP_SET_NOT_FOUND; FAILED_PRECONDITION ROLLOUT_RUNNING also after the last
+        rollout was rolled back: then put all elements; else as PutMapSet.
         """
 
     @_abc_1.abstractmethod
@@ -310,6 +350,33 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_fleet_service_pb2.WatchMapSetStatusResponse], _abc.AsyncIterator[_fleet_service_pb2.WatchMapSetStatusResponse]]:
         """Tells how a set is on each host that it is for, then totals, then what changes, each time
         with new totals. Ends with NOT_FOUND MAP_SET_NOT_FOUND when the set is deleted.
+        """
+
+    @_abc_1.abstractmethod
+    def ControlRollout(
+        self,
+        request: _rollout_pb2.ControlRolloutRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rollout_pb2.ControlRolloutResponse, _abc.Awaitable[_rollout_pb2.ControlRolloutResponse]]:
+        """Pauses, resumes, aborts or rolls back a set's last rollout. When it has answered, that is in
+        force, whatever becomes of relays. It may be repeated: what is so already stays so. The
+        caller must be one of the controllers.
+
+        Errors: NOT_FOUND ROLLOUT_NOT_FOUND; FAILED_PRECONDITION ROLLOUT_NOT_POSSIBLE where the
+        rollout has ended, or has no generation to go back to.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchRollout(
+        self,
+        request: _rollout_pb2.WatchRolloutRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_rollout_pb2.WatchRolloutResponse], _abc.AsyncIterator[_rollout_pb2.WatchRolloutResponse]]:
+        """Tells a set's last rollout, at once and when it has changed, until it has ended; how hosts
+        are doing, at most every half second.
+
+        Errors: NOT_FOUND ROLLOUT_NOT_FOUND, also where another generation is put meanwhile that has
+        no rollout.
         """
 
 def add_FleetServiceServicer_to_server(servicer: FleetServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -631,19 +631,25 @@ class MapSetManifest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     MANIFEST_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name."""
     manifest: _builtins.bytes
     """What daemons know of it: its segments by hash, and the rest. JSON of a form of their own."""
+    revision: _builtins.int
+    """The store's revision since which the host is to have it. Of two, the one with the greater
+    counts: not that of the greater generation, since a rollback leads to an earlier one.
+    """
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         manifest: _builtins.bytes = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["manifest", b"manifest", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["manifest", b"manifest", "name", b"name", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
