@@ -1,4 +1,5 @@
 import { hostname } from "node:os";
+import { dirname, join } from "node:path";
 import {
   type CallOrigin,
   type HostRegistration,
@@ -61,7 +62,7 @@ export function joinFleet(config: Config, parts: FleetHostParts): JoinedFleet | 
     return theirs;
   };
   const sets = new HostSets({
-    directory: fleet.host_directory,
+    directory: fleet.host_directory ?? join(dirname(fleet.store.directory), "host"),
     verifyMs: fleet.verify_ms,
     ...{ connect, clock: systemClock, log },
   });

@@ -86,8 +86,8 @@ export const fleetSettings = z
     /** This host's id; absent for its name. */
     host_id: hostId.optional(),
     labels: labels.prefault({}),
-    /** Where the host remembers the map sets that are for it; made when there are any. */
-    host_directory: absolutePath.default("/var/lib/bpfmapd/host"),
+    /** Where the host remembers the map sets that are for it; absent for "host" beside the store. */
+    host_directory: absolutePath.optional(),
     /** How often a host compares its maps with their sets. */
     verify_ms: wholeNumber(100, 86_400_000).default(30_000),
     /** This relay's id; absent for the host's name. */

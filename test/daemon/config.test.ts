@@ -83,7 +83,13 @@ describe("the configuration", () => {
       // These have no default.
       ...["listen.unix.group", "metrics.listen", "tracing.otlp_endpoint", "access.policy"],
       ...["access.tokens.jwks", "access.tokens.issuer", "access.tokens.audience", "audit.file"],
-      ...["fleet.advertise", "fleet.host_id", "fleet.labels", "fleet.relay_id"],
+      ...[
+        "fleet.advertise",
+        "fleet.host_id",
+        "fleet.host_directory",
+        "fleet.labels",
+        "fleet.relay_id",
+      ],
       ...["ca", "cert", "key", "crl", "min_version"].map((one) => `fleet.tls.${one}`),
       ...["ca", "cert", "key", "user", "password_file"].map((one) => `fleet.store.etcd.${one}`),
     ];
