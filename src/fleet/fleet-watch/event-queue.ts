@@ -21,10 +21,15 @@ export class EventQueue<T> {
 
   /** Adds an event when there is room for it. Throws where the signal is aborted. */
   async send(event: T, bytes: number, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
     // Others may have been quicker.
-    while (this.isFull) await until(() => !this.isFull, this.#room, signal);
+    do await this.room(signal);
+    while (this.isFull);
     this.push(event, bytes);
+  }
+
+  /** Settles when there is room. Throws where the signal is aborted. */
+  async room(signal: AbortSignal): Promise<void> {
+    await until(() => !this.isFull, this.#room, signal);
   }
 
   /** Adds an event that must not wait, which should be small. */

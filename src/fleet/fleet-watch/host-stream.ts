@@ -59,6 +59,7 @@ export class HostStream {
   #token: Uint8Array | undefined;
   #isGone = false;
   #isLost = false;
+  #isKnown: boolean;
   #pauseMs = FIRST_PAUSE_MS;
 
   /** @param token where an earlier stream stood */
@@ -66,6 +67,12 @@ export class HostStream {
     this.hostId = hostId;
     this.#parts = parts;
     this.#token = token;
+    this.#isKnown = token !== undefined;
+  }
+
+  /** Whether the reader knows of the host. */
+  get isKnown(): boolean {
+    return this.#isKnown;
   }
 
   /** Follows the host until it is stopped, or its map is gone and no other is waited for. */
@@ -165,6 +172,8 @@ export class HostStream {
 
   async #begin(response: WatchResponse, size: number, resumed: boolean): Promise<void> {
     const { hostId } = this;
+    const { events } = this.#parts;
+    await events.room(this.#stopped.signal);
     this.#tell({ kind: "begun", hostId, resumed });
     this.#isLost = false;
     await this.#send(response, size);
@@ -220,6 +229,7 @@ export class HostStream {
   }
 
   #tell(event: HostWatchEvent): void {
+    this.#isKnown = true;
     this.#parts.events.push(event, EVENT_BYTES);
   }
 

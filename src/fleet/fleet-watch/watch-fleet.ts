@@ -92,7 +92,7 @@ class HostStreams {
     } else if (known) {
       known.stop();
       this.#streams.delete(hostId);
-      this.#leave(hostId);
+      if (known.isKnown) this.#leave(hostId);
     }
   }
 
