@@ -40,6 +40,13 @@ function ref({ id, pin_path: pinPath, name, held, boot_id: bootId }) {
   return { id, pinPath, name, held, bootId };
 }
 const selector = ({ host_ids: hostIds = [], labels = {} }) => ({ hostIds, labels });
+const atGeneration = (expected) =>
+  expected === undefined ? {} : { expectedGeneration: BigInt(expected) };
+const columns = (elements) => ({
+  count: elements.length,
+  keys: Buffer.concat(elements.map(([key]) => bytes(key))),
+  values: Buffer.concat(elements.map(([, value]) => bytes(value))),
+});
 const handle = (args) => client.map(ref(args.map));
 const view = ({ cpu, fold }) => ({ cpu, fold: fold && CpuFold[fold] });
 const filter = ({ key_prefix: prefix }) => (prefix ? { keyPrefix: bytes(prefix) } : undefined);
@@ -250,6 +257,58 @@ const COMMANDS = {
     const byHost = (a, b) => a.host.localeCompare(b.host);
     const { matched, ok } = summary;
     return { matched, ok, results: results.map(told).sort(byHost) };
+  },
+  async put_set({ set, map, elements, expected }) {
+    async function* requests() {
+      const target = { map: mapRef(ref(map)) };
+      const spec = { selector: {}, target, keySize: 4, valueSize: 4 };
+      yield { kind: { case: "start", value: { name: set, spec, ...atGeneration(expected) } } };
+      yield { kind: { case: "elements", value: columns(elements) } };
+    }
+    const { mapSet, newGeneration } = await client.fleet.putMapSet(requests());
+    const { generation, elementCount } = mapSet;
+    return {
+      ...{ generation: Number(generation), elements: Number(elementCount), new: newGeneration },
+    };
+  },
+  async patch_set({ set, elements, removed, expected }) {
+    const answer = await client.fleet.patchMapSet({
+      ...{ name: set, puts: columns(elements), ...atGeneration(expected) },
+      ...{ removedKeys: Buffer.concat(removed.map(bytes)), removedCount: removed.length },
+    });
+    return {
+      generation: Number(answer.mapSet.generation),
+      ...{ added: Number(answer.added), changed: Number(answer.changed) },
+      ...{ removed: Number(answer.removed), unchanged: Number(answer.unchanged) },
+    };
+  },
+  async get_set({ set, generation = 0 }) {
+    const told = { elements: [] };
+    const request = { name: set, generation: BigInt(generation) };
+    for await (const { kind } of client.fleet.getMapSet(request)) {
+      if (kind.case === "mapSet") told.generation = Number(kind.value.generation);
+      if (kind.case !== "elements") continue;
+      const { count, keys, values } = kind.value;
+      for (let at = 0; at < 4 * count; at += 4) {
+        told.elements.push([hex(keys.subarray(at, at + 4)), hex(values.subarray(at, at + 4))]);
+      }
+    }
+    return told;
+  },
+  async list_sets() {
+    const { mapSets } = await client.fleet.listMapSets({});
+    return { sets: mapSets.map(({ name }) => name) };
+  },
+  async delete_set({ set }) {
+    await client.fleet.deleteMapSet({ name: set });
+    return {};
+  },
+  async await_set({ set, generation }) {
+    for await (const { event } of client.fleet.watchMapSetStatus({ name: set })) {
+      const { hosts, applied, generation: now } = event.case === "totals" ? event.value : {};
+      if (now === BigInt(generation) && applied === hosts) return { hosts };
+    }
+    throw new Error("the watch has ended");
   },
   async count(args) {
     const { count, maxEntries, complete } = await handle(args).count(filter(args));

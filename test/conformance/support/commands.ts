@@ -130,6 +130,21 @@ export const COMMANDS = {
    * error or ""}]}, by host
    */
   fan_get_map: ["fanOut"],
+  /**
+   * Elements of 4 + 4 bytes for a map on all hosts. {set, map, elements, expected?: generation} →
+   * {generation, elements: number, new: bool}
+   */
+  put_set: ["putMapSet"],
+  /** {set, elements, removed: [KEY], expected?} → {generation, added, changed, removed, unchanged} */
+  patch_set: ["patchMapSet"],
+  /** {set, generation?} → {generation, elements} */
+  get_set: ["getMapSet"],
+  /** {} → {sets: [name]}, by name */
+  list_sets: ["listMapSets"],
+  /** {set} → {} */
+  delete_set: ["deleteMapSet"],
+  /** Waits until all hosts have the generation. {set, generation} → {hosts: number} */
+  await_set: ["watchMapSetStatus"],
   /** Many single calls at the same time, batched where the client can. {map, elements} → {updated, found, deleted: numbers of successes} */
   together: ["lookupElements", "updateElements", "deleteElements"],
 } as const satisfies Record<string, readonly Rpc[]>;

@@ -15,6 +15,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Awaitable, Callable, Dict, List, Optional
 
+import grpc
 from background import InTask, InThread
 
 import bpfmapd
@@ -254,6 +255,110 @@ async def fan_get_map(runner: Runner, arguments: Answer) -> Answer:
     summary = answers[-1]
     by_host = sorted(results, key=lambda each: each["host"])
     return {"matched": summary.matched, "ok": summary.ok, "results": by_host}
+
+
+def columns(elements: Any) -> proto.Elements:
+    keys = b"".join(bytes.fromhex(key) for key, _ in elements)
+    values = b"".join(bytes.fromhex(value) for _, value in elements)
+    return proto.Elements(count=len(elements), keys=keys, values=values)
+
+
+async def of_fleet(call: Callable[[], Any]) -> Any:
+    """What a raw call answers; its error is made one of the package."""
+    try:
+        return await now(call())
+    except grpc.RpcError as error:
+        raise bpfmapd.BpfmapError.from_rpc(error) from error
+
+
+@command
+async def put_set(runner: Runner, arguments: Answer) -> Answer:
+    target = proto.MapSetTarget(map=proto.MapRef(**arguments["map"]))
+    spec = proto.MapSetSpec(selector=HostSelector(), target=target, key_size=4, value_size=4)
+    start = proto.PutMapSetStart(
+        name=arguments["set"], spec=spec, expected_generation=arguments.get("expected")
+    )
+    requests = [
+        proto.PutMapSetRequest(start=start),
+        proto.PutMapSetRequest(elements=columns(arguments["elements"])),
+    ]
+    answer = await of_fleet(lambda: runner.client.fleet.PutMapSet(iter(requests)))
+    told = answer.map_set
+    return {
+        "generation": told.generation,
+        "elements": told.element_count,
+        "new": answer.new_generation,
+    }
+
+
+@command
+async def patch_set(runner: Runner, arguments: Answer) -> Answer:
+    removed = unhex(arguments["removed"])
+    request = proto.PatchMapSetRequest(
+        name=arguments["set"],
+        puts=columns(arguments["elements"]),
+        removed_keys=b"".join(removed),
+        removed_count=len(removed),
+        expected_generation=arguments.get("expected"),
+    )
+    answer = await of_fleet(lambda: runner.client.fleet.PatchMapSet(request))
+    return {
+        "generation": answer.map_set.generation,
+        "added": answer.added,
+        "changed": answer.changed,
+        "removed": answer.removed,
+        "unchanged": answer.unchanged,
+    }
+
+
+@command
+async def get_set(runner: Runner, arguments: Answer) -> Answer:
+    request = proto.GetMapSetRequest(
+        name=arguments["set"], generation=arguments.get("generation", 0)
+    )
+    told: Answer = {"elements": []}
+    for answer in await of_fleet(lambda: listed(runner.client.fleet.GetMapSet(request))):
+        if answer.HasField("map_set"):
+            told["generation"] = answer.map_set.generation
+        keys, values = answer.elements.keys, answer.elements.values
+        for at in range(0, len(keys), 4):
+            told["elements"].append([keys[at : at + 4].hex(), values[at : at + 4].hex()])
+    return told
+
+
+@command
+async def list_sets(runner: Runner, arguments: Answer) -> Answer:
+    answer = await of_fleet(lambda: runner.client.fleet.ListMapSets(proto.ListMapSetsRequest()))
+    return {"sets": [each.name for each in answer.map_sets]}
+
+
+@command
+async def delete_set(runner: Runner, arguments: Answer) -> Answer:
+    request = proto.DeleteMapSetRequest(name=arguments["set"])
+    await of_fleet(lambda: runner.client.fleet.DeleteMapSet(request))
+    return {}
+
+
+@command
+async def await_set(runner: Runner, arguments: Answer) -> Answer:
+    def is_done(answer: Any) -> bool:
+        totals = answer.totals
+        return (
+            answer.HasField("totals")
+            and totals.generation == arguments["generation"]
+            and totals.applied == totals.hosts
+        )
+
+    request = proto.WatchMapSetStatusRequest(name=arguments["set"])
+    events = runner.client.fleet.WatchMapSetStatus(request)
+    if hasattr(events, "__aiter__"):
+        async for event in events:
+            if is_done(event):
+                break
+    else:
+        event = next(event for event in events if is_done(event))
+    events.cancel()
+    return {"hosts": event.totals.hosts}
 
 
 def number_field(told: Any) -> Any:
