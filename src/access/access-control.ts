@@ -1,12 +1,12 @@
 import type { MapHost, MapRef } from "../maps/index.js";
 import { type Admission, CallAccess, CallRecord, rulesThatGive } from "./call-access.js";
-import { anonymous, denied, roleDenied } from "./denial.js";
+import { anonymous, denied, memberDenied, roleDenied } from "./denial.js";
 import { type AccessExplanation, explainAccess } from "./explain-access.js";
 import type { BearerTokens } from "./identity/bearer-tokens.js";
 import { isAnonymous, type Principal } from "./identity/principal.js";
 import { withToken } from "./identity/token-bearer.js";
 import { PinLookup } from "./pin-lookup.js";
-import type { FleetRole } from "./policy/fleet-role.js";
+import type { CallerRole, FleetRole } from "./policy/fleet-role.js";
 import { type Grants, type Policy, UNLIMITED_GRANTS } from "./policy/policy.js";
 import type { Verb } from "./verb.js";
 import type { FileSource } from "./watched-file.js";
@@ -56,9 +56,9 @@ export class AccessControl {
    * Lets a call in; {@link ended} must follow. Throws ACCESS_DENIED where no map could be meant,
    * or RELAY_NOT_TRUSTED and ACCESS_DENIED where the caller lacks the role.
    */
-  begin(who: Principal, rpc: string, verbs: readonly Verb[], role?: FleetRole): CallAccess {
+  begin(who: Principal, rpc: string, verbs: readonly Verb[], role?: CallerRole): CallAccess {
     const grants = this.grantsOf(who);
-    if (role !== undefined && !grants.roles.has(role)) throw roleDenied(who, grants, role);
+    checkRole(who, grants, role);
     const missing = verbs.find((verb) => grants.rulesFor(verb).length === 0);
     if (missing !== undefined) throw denied(who, grants, { verb: missing });
     if (!grants.isKnown) throw denied(who, grants, {});
@@ -152,4 +152,11 @@ export class AccessControl {
     });
     await Promise.all(checks);
   }
+}
+
+function checkRole(who: Principal, grants: Grants, role: CallerRole | undefined): void {
+  if (role === undefined) return;
+  if (role === "caller") {
+    if (grants.isOnlyMember) throw memberDenied(who, grants);
+  } else if (!grants.roles.has(role)) throw roleDenied(who, grants, role);
 }

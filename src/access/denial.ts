@@ -75,6 +75,16 @@ export function roleDenied(who: Principal, grants: Grants, role: FleetRole): Map
   );
 }
 
+/** PERMISSION_DENIED: a host or a relay calls the fleet, which it is only a part of. */
+export function memberDenied(who: Principal, { identities }: Grants): MapError {
+  const names = identities.join(", ");
+  return new MapError(
+    "ACCESS_DENIED",
+    `${who.name} may not call the fleet: it is only one of its hosts or relays (${names}); under fleet.controllers it would be more`,
+    { metadata: { caller: who.name, identities: identities.join(",") } },
+  );
+}
+
 function proofOf({ unix, sans, claims }: Principal): string {
   if (sans[0] !== undefined) return `san: [${JSON.stringify(sans[0])}]`;
   if (claims) return `claims: {sub: ${JSON.stringify(claims.sub ?? "…")}}`;

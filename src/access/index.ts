@@ -12,7 +12,7 @@ export { CallShare } from "./limits/call-share.js";
 export { CallerLimiter, type Slot } from "./limits/caller-limiter.js";
 export { Callers } from "./limits/callers.js";
 export { DEFAULT_LIMITS, type LimitName, type Limits } from "./limits/limits.js";
-export type { FleetRole } from "./policy/fleet-role.js";
+export type { CallerRole, FleetRole } from "./policy/fleet-role.js";
 export { Policy } from "./policy/policy.js";
 export { readPolicy } from "./policy/policy-file.js";
 export { VERBS, type Verb } from "./verb.js";

@@ -7,7 +7,10 @@ export interface HostCall {
   readonly rpc: string;
   /** Who calls; the relays on the way are added to it. */
   readonly origin: CallOrigin;
-  /** Encoded requests, in their order: one, unless the RPC takes a stream of them. */
+  /**
+   * Encoded requests, in their order: one, unless the RPC takes a stream of them. Iterated anew
+   * where the call was certainly not sent and its host has moved.
+   */
   readonly requests: Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
   /** Milliseconds that it may take on the host; absent for as long as it likes. */
   readonly timeoutMs?: number | undefined;

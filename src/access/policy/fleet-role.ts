@@ -8,3 +8,6 @@
 export const FLEET_ROLES = ["host", "relay", "controller"] as const;
 
 export type FleetRole = (typeof FLEET_ROLES)[number];
+
+/** What an RPC asks of its callers: a role, or to be more than a host or a relay. */
+export type CallerRole = FleetRole | "caller";

@@ -28,6 +28,8 @@ export interface Grants {
   looksAtPins(verb: Verb): boolean;
   /** What it may be in a fleet. */
   readonly roles: ReadonlySet<FleetRole>;
+  /** Whether it is a host or a relay of the fleet and nothing else, so that it calls none itself. */
+  readonly isOnlyMember: boolean;
   /** How much the caller may take. */
   readonly limits: Limits;
 }
@@ -40,6 +42,7 @@ export const UNLIMITED_GRANTS: Grants = {
   ruleThatGives: () => "unix_socket: trusted",
   looksAtPins: () => false,
   roles: new Set(FLEET_ROLES),
+  isOnlyMember: false,
   limits: DEFAULT_LIMITS,
 };
 
@@ -84,8 +87,15 @@ export class Policy {
       ruleThatGives: (verb, map) => rulesOf(verb).find((rule) => rule.selects(map))?.label,
       looksAtPins: (verb) => rulesOf(verb).some((rule) => rule.looksAtPins),
       roles: this.#rolesOf(identities),
+      isOnlyMember: this.#isOnlyMember(identities),
       limits,
     };
+  }
+
+  #isOnlyMember(identities: readonly string[]): boolean {
+    const { hosts, relays, controllers } = this.#fleet;
+    const members = [...hosts, ...relays].filter((identity) => !controllers.includes(identity));
+    return identities.length > 0 && identities.every((identity) => members.includes(identity));
   }
 
   #rolesOf(identities: readonly string[]): ReadonlySet<FleetRole> {

@@ -5,7 +5,7 @@ import type {
   MapService,
   RelayService,
 } from "@bpfmapd/client/proto";
-import type { FleetRole, Slot, Verb } from "../../access/index.js";
+import type { CallerRole, Slot, Verb } from "../../access/index.js";
 import type { ServiceRules } from "../adapter/service.js";
 import type { Health } from "../gen/grpc/health/v1/health_pb.js";
 import type { ServerReflection } from "../gen/grpc/reflection/v1/reflection_pb.js";
@@ -22,7 +22,7 @@ export interface RpcRule {
   /** What a call of it takes of its caller's limits, beside being a call, and maybe a stream. */
   readonly slot?: Slot;
   /** What the caller must be in the fleet. */
-  readonly role?: FleetRole;
+  readonly role?: CallerRole;
 }
 
 const known: RpcRule = { verbs: [], changes: false };
@@ -74,23 +74,25 @@ export const hostServiceRules: ServiceRules<typeof HostService> = {
   explainAccess: known,
 };
 
+/** Anybody whom the policy knows as more than a host or a relay. */
+const caller: RpcRule = { ...known, role: "caller" };
 const controller: RpcRule = { ...known, role: "controller" };
 
 /** Who may call FleetService: what it does to maps is decided by each host. */
 export const fleetServiceRules: ServiceRules<typeof FleetService> = {
-  listHosts: known,
-  watchHosts: known,
-  fanOut: known,
-  aggregate: scan(known),
-  watchFleet: { ...known, slot: "watches" },
+  listHosts: caller,
+  watchHosts: caller,
+  fanOut: caller,
+  aggregate: scan(caller),
+  watchFleet: { ...caller, slot: "watches" },
   putMapSet: { ...controller, changes: true },
   patchMapSet: { ...controller, changes: true },
   getMapSet: controller,
-  listMapSets: known,
+  listMapSets: caller,
   deleteMapSet: { ...controller, changes: true },
-  watchMapSetStatus: known,
+  watchMapSetStatus: caller,
   controlRollout: { ...controller, changes: true },
-  watchRollout: known,
+  watchRollout: caller,
 };
 
 /** Who may open a host's session. */

@@ -228,6 +228,13 @@ it.each(["listHosts", "watchHosts", "fanOut"] as const)(
   },
 );
 
+it.each(["host/h9", "relay/r9"])("lists no hosts for one that is only a %s", async (who) => {
+  const secure = embedded();
+  const relay = await secure.relay("r1");
+  const { fleet } = secure.clientOf(relay, who);
+  await expect(fleet.listHosts({})).rejects.toMatchObject({ reason: "ACCESS_DENIED" });
+});
+
 it("carries no call for one that is no relay", async () => {
   const secure = embedded();
   const relay = await secure.relay("r1");

@@ -100,8 +100,13 @@ export class SecureFleet {
 
   /** A controller's client of a relay; the token says more of who it is. */
   client(relay: SecureRelay, controller: string, token?: string): BpfmapClient {
-    const name = `controller-${controller}-${++this.#clients}`;
-    const { cert, key } = this.authority.issue(name, `URI:spiffe://test/controller/${controller}`);
+    return this.clientOf(relay, `controller/${controller}`, token);
+  }
+
+  /** @param who the last part of its name, such as "host/h1" */
+  clientOf(relay: SecureRelay, who: string, token?: string): BpfmapClient {
+    const name = `${who.replace("/", "-")}-${++this.#clients}`;
+    const { cert, key } = this.authority.issue(name, `URI:spiffe://test/${who}`);
     const client = connect({
       address: relay.address,
       tls: { ca: this.authority.cert, cert, key },
