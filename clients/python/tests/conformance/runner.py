@@ -343,11 +343,8 @@ async def delete_set(runner: Runner, arguments: Answer) -> Answer:
 async def await_set(runner: Runner, arguments: Answer) -> Answer:
     def is_done(answer: Any) -> bool:
         totals = answer.totals
-        return (
-            answer.HasField("totals")
-            and totals.generation == arguments["generation"]
-            and totals.applied == totals.hosts
-        )
+        is_here = totals.generation == arguments["generation"] and totals.applied == totals.hosts
+        return bool(answer.HasField("totals") and is_here)
 
     request = proto.WatchMapSetStatusRequest(name=arguments["set"])
     events = runner.client.fleet.WatchMapSetStatus(request)
