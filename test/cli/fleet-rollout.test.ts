@@ -9,13 +9,7 @@ let relay: TestDaemon;
 let hosts: TestDaemon[];
 
 /** Twelve elements, for maps of which host-b's has room for ten. */
-const CHANGE = JSON.stringify({
-  puts: {
-    count: 2,
-    keys: Buffer.from([100, 0, 0, 0, 101, 0, 0, 0]).toString("base64"),
-    values: Buffer.alloc(8).toString("base64"),
-  },
-});
+const CHANGE = "key 100 0 0 0 value 1 0 0 0 key 101 0 0 0 value 1 0 0 0".split(" ");
 const ALL = ["--wave", "100%", "--bake", "0"];
 
 beforeAll(async () => {
@@ -37,7 +31,7 @@ const rollout = (...words: string[]) => ctl(relay, ["fleet", "rollout", ...words
 
 describe("fleet rollout", () => {
   it("brings a change to hosts, and watches it until all have it", async () => {
-    const started = await rollout("start", "wide", CHANGE, "--wave", "1", ...ALL);
+    const started = await rollout("start", "wide", ...CHANGE, "--wave", "1", ...ALL);
     expect(started).toMatchObject({ code: 0 });
     expect(started.stdout).toMatch(/^wide {2}generation 1 -> 2 {2}wave 1 of 2 \(1 host\) {2}/);
     const { code, stdout } = await rollout("watch", "wide");
@@ -50,7 +44,7 @@ describe("fleet rollout", () => {
   });
 
   it("lists hosts that fail, with why, and takes all back", async () => {
-    await rollout("start", "narrow", CHANGE, ...ALL);
+    await rollout("start", "narrow", ...CHANGE, ...ALL);
     // It is paused, by its gate, and so it is watched until it is taken back.
     const watched = rollout("watch", "narrow");
     await expect
@@ -73,13 +67,23 @@ describe("fleet rollout", () => {
     });
   });
 
+  it("is what fleet set patch does where it is asked to", async () => {
+    const words = ["fleet", "set", "patch", "wide", "delete", ...CHANGE.slice(0, 5), ...ALL];
+    expect(await ctl(relay, words)).toMatchObject({ code: 0 });
+    const { code, stdout } = await rollout("watch", "wide");
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/generation 2 -> 3 {2}wave 1 of 1/)]);
+  });
+
   it.each([
-    [["start", "wide"], 1, "the change, as JSON is missing"],
-    [["start", "wide", "{"], 1, "the change is no PatchMapSetRequest"],
-    [["start", "wide", CHANGE, "--wave", "half"], 1, "--wave half is none of 10, 10% and 10%:5m"],
-    [["start", "wide", CHANGE, "--wave", "1"], 4, "the last wave must have 100 percent"],
+    [["start", "wide", "{"], 1, "expected load, delete or key, got: {"],
+    [
+      ["start", "wide", ...CHANGE, "--wave", "half"],
+      1,
+      "--wave half is none of 10, 10% and 10%:5m",
+    ],
+    [["start", "wide", ...CHANGE, "--wave", "1"], 4, "the last wave must have 100 percent"],
     [["stop", "wide"], 1, '"stop" is none of start, status, watch'],
-    [["status"], 1, "the name of a map set is missing"],
+    [["status"], 1, "the set's NAME is missing"],
     [["status", "nothing"], 2, 'map set "nothing" has no rollout'],
     [["pause", "wide"], 5, "is completed: it cannot be paused"],
   ])("refuses %j", async (line, exit, why) => {

@@ -6,18 +6,18 @@ import {
   type RolloutProgress,
   status,
 } from "@bpfmapd/client";
-import { PatchMapSetRequestSchema, RolloutPhase } from "@bpfmapd/client/proto";
-import { fromJson } from "@bufbuild/protobuf";
-import { CliError, messageOf } from "../cli-error.js";
+import { RolloutPhase } from "@bpfmapd/client/proto";
+import { CliError } from "../cli-error.js";
 import { type Completion, oneOf } from "../completion/candidates.js";
 import type { CliContext } from "../context.js";
 import { ExitCode } from "../exit-code.js";
 import { writeJson } from "../format/json-writer.js";
 import { historyText, hostTable, rolloutJson, rolloutLines, sorted } from "../format/rollout.js";
-import { addPlanOptions, type PlanOptions, planOf } from "../grammar/rollout-plan.js";
+import { addPlanOptions, type PlanOptions } from "../grammar/rollout-plan.js";
 import type { Words } from "../grammar/words.js";
 import { Screen } from "../top/screen.js";
 import type { Verb } from "../verb.js";
+import { takePatch } from "./set-patch.js";
 
 interface RolloutOptions extends PlanOptions {
   readonly message?: string;
@@ -26,7 +26,6 @@ interface RolloutOptions extends PlanOptions {
 
 type Action = (
   context: CliContext,
-  set: string,
   words: Words,
   options: RolloutOptions,
 ) => Promise<ExitCode | undefined>;
@@ -44,20 +43,20 @@ const RETRY_MS = 1000;
 
 export const fleetRollout: Verb<RolloutOptions> = {
   name: "rollout",
-  usage: "{start|status|watch|pause|resume|abort|rollback} SET [CHANGE]",
+  usage: "{start|status|watch|pause|resume|abort|rollback} NAME [CHANGES]",
   summary: "bring a change of a map set to its hosts in waves",
   details:
-    "start makes CHANGE to the set, a PatchMapSetRequest as JSON, and rolls it out. watch " +
+    "start makes CHANGES to the set NAME, as `fleet set patch` does, and rolls them out. watch " +
     "shows it until it has ended, with the hosts that are not well; its exit code is 12 where " +
     "not all have the change. pause tells nobody further; abort leaves each host as it is; " +
     "rollback takes all back.",
   examples: [
     [
-      `fleet rollout start blocked '{"puts": {"count": 1, "keys": "CgAAAQ==", "values": "AQ=="}}'`,
+      "fleet rollout start blocked key 10 0 0 1 value 1 0 0 0",
       "one host, 1 %, 10 %, all; a minute after each",
     ],
     [
-      "fleet rollout start blocked '{...}' --wave 1:10m --wave 100% --on-failure roll-back",
+      "fleet rollout start blocked load new.json --wave 1:10m --wave 100% --on-failure roll-back",
       "one host for ten minutes, then all",
     ],
     ["fleet rollout watch blocked", "live on a terminal"],
@@ -69,9 +68,7 @@ export const fleetRollout: Verb<RolloutOptions> = {
       .option("--hosts", "status: list all hosts"),
   complete: (words): Completion => (words.length === 0 ? oneOf(...Object.keys(ACTIONS)) : oneOf()),
   async run(context, words, options) {
-    const action = takeAction(words);
-    const set = words.next("the name of a map set");
-    return action(context, set, words, options);
+    return takeAction(words)(context, words, options);
   },
 };
 
@@ -83,34 +80,37 @@ function takeAction(words: Words): Action {
 
 async function start(
   context: CliContext,
-  name: string,
   words: Words,
   options: RolloutOptions,
 ): Promise<undefined> {
-  const change = changeOf(words.next("the change, as JSON"));
-  words.expectEnd();
-  const request = { ...change, name, rollout: planOf(options) };
+  const request = await takePatch(context, words, { ...options, rollout: true });
   const answer = await context.client.fleet.patchMapSet(request, context.longCall);
   if (!answer.newGeneration) {
     context.note("the set is like that already: nothing is rolled out");
     return;
   }
+  const { name } = answer.mapSet!;
   await print(context, await new Fleet(context.client).rollout(name, context.call), options);
+}
+
+function takeSet(words: Words): string {
+  const set = words.next("the set's NAME");
+  words.expectEnd();
+  return set;
 }
 
 async function show(
   context: CliContext,
-  set: string,
   words: Words,
   options: RolloutOptions,
 ): Promise<undefined> {
-  words.expectEnd();
+  const set = takeSet(words);
   await print(context, await new Fleet(context.client).rollout(set, context.call), options);
 }
 
 function controlBy(control: RolloutControl): Action {
-  return async (context, set, words, options) => {
-    words.expectEnd();
+  return async (context, words, options) => {
+    const set = takeSet(words);
     const fleet = new Fleet(context.client);
     const { message } = options;
     const call = { ...context.call, ...(message !== undefined && { message }) };
@@ -121,12 +121,8 @@ function controlBy(control: RolloutControl): Action {
 }
 
 /** Follows a rollout to its end, also over times at which no relay answers. */
-async function watch(
-  context: CliContext,
-  set: string,
-  words: Words,
-): Promise<ExitCode | undefined> {
-  words.expectEnd();
+async function watch(context: CliContext, words: Words): Promise<ExitCode | undefined> {
+  const set = takeSet(words);
   const screen = context.tables ? new Screen(context.out) : undefined;
   let last: RolloutProgress | undefined;
   try {
@@ -183,12 +179,4 @@ async function print(
   await out.write(`${rolloutLines(progress, style).join("\n")}\n`);
   if (hosts) await out.write(`\n${hostTable(sorted(progress.hosts.values()), style)}`);
   await out.write(`\n${historyText(progress.rollout, style)}`);
-}
-
-function changeOf(text: string) {
-  try {
-    return fromJson(PatchMapSetRequestSchema, JSON.parse(text));
-  } catch (error) {
-    throw new CliError(`the change is no PatchMapSetRequest: ${messageOf(error)}`);
-  }
 }

@@ -5,30 +5,43 @@ import type { CliContext } from "../context.js";
 import type { Chunk } from "../files/chunk-builder.js";
 import { takeData } from "../grammar/data.js";
 import { addHostOptions, type HostOptions, hostSelector } from "../grammar/host-selector.js";
+import { addRolloutOptions, type RolloutOptions, rolloutOf } from "../grammar/rollout-plan.js";
 import { addSetOptions, driftOf, ownershipOf, type SetOptions } from "../grammar/set-options.js";
 import type { Words } from "../grammar/words.js";
 import { elementsOf, getMapSet, printMapSet, type SetSizes, sizesOf } from "../map-sets.js";
 import type { Verb } from "../verb.js";
 
-type PatchOptions = HostOptions & SetOptions & { readonly allHosts?: boolean };
+type PatchRequest = MessageInitShape<typeof PatchMapSetRequestSchema>;
+type PatchOptions = HostOptions & SetOptions & RolloutOptions & { readonly allHosts?: boolean };
 
 async function run(context: CliContext, words: Words, options: PatchOptions): Promise<undefined> {
-  const name = words.next("the set's NAME");
-  const sizes = sizesOf(await getMapSet(context, name));
-  const { puts, removed } = await takeChanges(context, words, sizes);
-  const request: MessageInitShape<typeof PatchMapSetRequestSchema> = {
-    ...{ name, ownership: ownershipOf(options), drift: driftOf(options) },
-    ...(puts.length > 0 && { puts: joined(puts) }),
-    ...{ removedKeys: Buffer.concat(removed), removedCount: removed.length },
-    ...(options.expect !== undefined && { expectedGeneration: options.expect }),
-    ...(hasHosts(options) && { selector: hostSelector(options) }),
-  };
+  const request = await takePatch(context, words, options);
   const answer = await context.client.fleet.patchMapSet(request, context.longCall);
   const { mapSet, newGeneration, added, changed, removed: gone, unchanged } = answer;
   await printMapSet(context, mapSet, {
     text: `added ${added}, changed ${changed}, removed ${gone}, unchanged ${unchanged}`,
     json: { new_generation: newGeneration, added, changed, removed: gone, unchanged },
   });
+}
+
+/** Takes NAME and its changes. */
+export async function takePatch(
+  context: CliContext,
+  words: Words,
+  options: PatchOptions,
+): Promise<PatchRequest> {
+  const name = words.next("the set's NAME");
+  const sizes = sizesOf(await getMapSet(context, name));
+  const { puts, removed } = await takeChanges(context, words, sizes);
+  const rollout = rolloutOf(options);
+  return {
+    ...{ name, ownership: ownershipOf(options), drift: driftOf(options) },
+    ...(puts.length > 0 && { puts: joined(puts) }),
+    ...{ removedKeys: Buffer.concat(removed), removedCount: removed.length },
+    ...(options.expect !== undefined && { expectedGeneration: options.expect }),
+    ...(hasHosts(options) && { selector: hostSelector(options) }),
+    ...(rollout && { rollout }),
+  };
 }
 
 function hasHosts({ host = [], label = [], allHosts = false }: PatchOptions): boolean {
@@ -87,8 +100,12 @@ generation. With --host or --label the set is for these hosts from now on.`,
     ["fleet set patch blocked load new.json delete key 10 0 0 1", "several at once"],
     ["fleet set patch blocked --drift report", "only tell of others' changes"],
     ["fleet set patch blocked --label role=edge", "for other hosts"],
+    ["fleet set patch blocked load new.json --rollout", "in waves: see fleet rollout"],
   ],
   addOptions: (command) =>
-    addSetOptions(addHostOptions(command)).option("--all-hosts", "be for all hosts from now on"),
+    addRolloutOptions(addSetOptions(addHostOptions(command))).option(
+      "--all-hosts",
+      "be for all hosts from now on",
+    ),
   run,
 };

@@ -5,12 +5,13 @@ import type { CliContext } from "../context.js";
 import { addHostOptions, type HostOptions, hostSelector } from "../grammar/host-selector.js";
 import { takeMap } from "../grammar/map-arg.js";
 import { parseU32 } from "../grammar/number.js";
+import { addRolloutOptions, type RolloutOptions, rolloutOf } from "../grammar/rollout-plan.js";
 import { addSetOptions, driftOf, ownershipOf, type SetOptions } from "../grammar/set-options.js";
 import type { Words } from "../grammar/words.js";
 import { elementsOf, printMapSet, type SetSizes } from "../map-sets.js";
 import type { Verb } from "../verb.js";
 
-type PutOptions = HostOptions & SetOptions;
+type PutOptions = HostOptions & SetOptions & RolloutOptions;
 type PutRequest = MessageInitShape<typeof PutMapSetRequestSchema>;
 
 async function run(context: CliContext, words: Words, options: PutOptions): Promise<undefined> {
@@ -22,8 +23,9 @@ async function run(context: CliContext, words: Words, options: PutOptions): Prom
   const sizes = takeSizes(words);
   const path = words.done ? "-" : words.next("FILE");
   words.expectEnd();
+  const rollout = rolloutOf(options);
   const start = {
-    name,
+    ...{ name, ...(rollout && { rollout }) },
     spec: {
       selector: hostSelector(options),
       target: { map: context.mapRef(map) },
@@ -73,7 +75,8 @@ Without --host and --label the set is for all hosts.`,
     ["fleet set put blocked pinned /sys/fs/bpf/blocked key 8 value 4 blocked.json", "everywhere"],
     ["fleet set put blocked held b key 8 value 4 b.json --label role=edge", "on some hosts"],
     ["fleet set put blocked held b key 8 value 4 b.json --expect 7", "if nobody was faster"],
+    ["fleet set put blocked held b key 8 value 4 b.json --wave 1 --wave 100%", "one host first"],
   ],
-  addOptions: (command) => addSetOptions(addHostOptions(command)),
+  addOptions: (command) => addRolloutOptions(addSetOptions(addHostOptions(command))),
   run,
 };

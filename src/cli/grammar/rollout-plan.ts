@@ -28,7 +28,28 @@ export interface PlanOptions {
   readonly onFailure?: "pause" | "roll-back";
 }
 
+/** The same, of a command that rolls out only where it is asked to. */
+export interface RolloutOptions extends PlanOptions {
+  readonly rollout?: boolean;
+}
+
 /** Adds them to a command. */
+export function addRolloutOptions(command: Command): Command {
+  return addPlanOptions(
+    command.option("--rollout", "bring it to the hosts in waves; so do the options below"),
+  );
+}
+
+/** The plan that options say; undefined where they say none. */
+export function rolloutOf(options: RolloutOptions): RolloutPlan | undefined {
+  const { rollout, wave, bake, maxInProgress, progressTimeout } = options;
+  const { maxFailures, maxUnreachable, maxDrifted, gate, onFailure } = options;
+  const bounds = [maxInProgress, progressTimeout, maxFailures, maxUnreachable, maxDrifted];
+  const said = [rollout, wave, bake, gate, onFailure, ...bounds];
+  return said.some((one) => one !== undefined) ? planOf(options) : undefined;
+}
+
+/** Adds those that say how. */
 export function addPlanOptions(command: Command): Command {
   const gather =
     <T>(parse: (text: string) => T) =>
