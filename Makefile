@@ -6,11 +6,13 @@ VENV := clients/python/.venv
 PYTHON_CLIENT := $(VENV)/bin/python
 KERNELS ?= 6.1 6.12
 MINUTES ?= 60
+HOSTS ?= 1000
+SEEDS ?= 10
 
 # Where scripts/install-go.sh puts Go, if it has to.
 export PATH := $(CURDIR)/test/.cache/go/bin:$(PATH)
 
-.PHONY: build test test-node test-etcd test-go test-python test-kernels kernel-shell soak demo \
+.PHONY: build test test-node test-etcd test-go test-python test-kernels kernel-shell soak simulate demo \
   bench bench-build bench-growth bench-guard bench-python lint lint-python generate fresh audit sbom clean
 .DEFAULT_GOAL := build
 
@@ -60,6 +62,10 @@ kernel-shell: build                ## a shell on one of these kernels; KERNELS=6
 soak: build                        ## mixed load, restarts and cuts for MINUTES=60
 	scripts/require-root.sh "make soak"
 	BPFMAPD_SOAK_MINUTES=$(MINUTES) $(NPX) vitest run test/soak
+
+simulate: build                    ## simulated fleets of HOSTS=1000 hosts, SEEDS=10 of them, the first by SEED=n
+	BPFMAPD_SIMULATE_HOSTS=$(HOSTS) BPFMAPD_SIMULATE_SEEDS=$(SEEDS) \
+	  $(if $(SEED),BPFMAPD_MODEL_SEED=$(SEED)) $(NPX) vitest run test/fleet/simulator
 
 demo: build                        ## walk through the command line, then a million elements
 	scripts/require-root.sh "make demo"
