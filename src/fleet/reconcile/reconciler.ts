@@ -121,12 +121,11 @@ export class Reconciler {
     const layers = layersSince(manifest, applied.generation);
     if (layers === undefined) return false;
     const changes = await contents.changes(layers, signal);
-    if (manifest.ownership !== "exclusive" && manifest.count > applied.count && !facts.evicts) {
-      const room = facts.capacity - (await map.count(signal));
-      if (room < manifest.count - applied.count) throw unfit(manifest, facts, room);
-    }
+    const room = await this.#roomFor(map, manifest, applied, changes, facts, signal);
+    if (room === "unknown") return false;
     // Whatever comes now, going from the earlier generation to this one once more is right.
     await this.#remember(facts, [...this.#others(manifest), manifest], applied);
+    if (room === "after removals") await map.remove(removals(changes), signal);
     try {
       await map.put(puts(changes, manifest.valueSize), signal);
     } catch (error) {
@@ -136,6 +135,31 @@ export class Reconciler {
     }
     if (manifest.ownership !== "additive") await map.remove(removals(changes), signal);
     return true;
+  }
+
+  /**
+   * Whether there is room for what is put, beside elements of others: at once, or only once others
+   * are removed; unknown where the whole contents have to be compared for that. Throws an
+   * UnfitError where there is none.
+   */
+  async #roomFor(
+    map: TargetMap,
+    manifest: Manifest,
+    applied: Manifest,
+    changes: Changes,
+    facts: TargetFacts,
+    signal: AbortSignal,
+  ): Promise<"at once" | "after removals" | "unknown"> {
+    const growth = manifest.count - applied.count;
+    const removed = changes.removed.reduce((sum, one) => sum + one, 0);
+    const { ownership } = manifest;
+    if (ownership === "exclusive" || facts.evicts || growth + removed <= 0) return "at once";
+    const room = facts.capacity - (await map.count(signal));
+    if (room >= growth + removed) return "at once";
+    // Nothing is removed there, and some of what is put may be in the map.
+    if (ownership === "additive") return "unknown";
+    if (room < growth) throw unfit(manifest, facts, room);
+    return "after removals";
   }
 
   /** Writes all: puts before removals. */

@@ -104,7 +104,7 @@ class Follow {
   /** Tells the sets that are for the host, and their changes; of one that changes fast, the newest. */
   async tell(signal: AbortSignal): Promise<void> {
     const { catalogue, targets } = this.#parts;
-    await catalogue.ready();
+    await catalogue.isUpToDate(signal);
     const changed = new Set<string>(catalogue.names);
     const told = new Map<string, Manifest>();
     /** Sets that are told once it is known what the host is to have of them. */

@@ -18,4 +18,10 @@ export { SetError, type SetErrorCode, setNotFound } from "./set-error.js";
 export { checkSetName, isSetName } from "./set-keys.js";
 export { UPKEEP, type UpkeepRules } from "./set-upkeep.js";
 export { checkedSegment } from "./store-segments.js";
-export { type SetChange, type SetWatchOptions, watchSets } from "./watch-sets.js";
+export {
+  type PresentSets,
+  presentSets,
+  type SetChange,
+  type SetWatchOptions,
+  watchSets,
+} from "./watch-sets.js";

@@ -1,4 +1,4 @@
-import { type Entry, type Store, StoreError, scan } from "../store/index.js";
+import { type Entry, LIMITS, type Store, StoreError, scan } from "../store/index.js";
 import { decodeManifest, type Manifest } from "./manifest.js";
 import { setKeys } from "./set-keys.js";
 
@@ -8,11 +8,40 @@ export type SetChange =
       readonly type: "put";
       readonly name: string;
       readonly manifest: Manifest;
+      /** The store's revision that wrote it. */
       readonly modRevision: bigint;
     }
   | { readonly type: "deleted"; readonly name: string }
   /** A newer version has written it, or it is broken: it stays as it was known. */
-  | { readonly type: "unreadable"; readonly name: string; readonly error: Error };
+  | {
+      readonly type: "unreadable";
+      readonly name: string;
+      readonly error: Error;
+      readonly modRevision: bigint;
+    };
+
+/** What the store has of sets now, whatever a watch has told. */
+export interface PresentSets {
+  /** When it was so. */
+  readonly revision: bigint;
+  /** Revisions of the manifests, by name. */
+  readonly sets: ReadonlyMap<string, bigint>;
+}
+
+/** Reads which sets there are, and how new they are. */
+export async function presentSets(store: Store, signal?: AbortSignal): Promise<PresentSets> {
+  const sets = new Map<string, bigint>();
+  const range = setKeys.manifests();
+  let { revision } = await store.range({ range, limit: 1, keysOnly: true }, { signal });
+  const query = { range, keysOnly: true, limit: LIMITS.rangeEntries };
+  for await (const page of scan(store, query, signal)) {
+    revision = page.revision;
+    for (const { key, modRevision } of page.entries) {
+      sets.set(setKeys.nameOfManifest(key), modRevision);
+    }
+  }
+  return { revision, sets };
+}
 
 /** Told while a watch goes on by itself. */
 export interface SetWatchOptions {
@@ -78,12 +107,13 @@ async function readAnew(store: Store, told: Map<string, bigint>, signal?: AbortS
   const range = setKeys.manifests();
   const { revision } = await store.range({ range, limit: 1, keysOnly: true }, { signal });
   for await (const { entries } of scan(store, { range, revision }, signal)) {
-    for (const { key, value, modRevision } of entries) {
-      const name = setKeys.nameOfManifest(key);
+    for (const entry of entries) {
+      const name = setKeys.nameOfManifest(entry.key);
+      const { modRevision } = entry;
       gone.delete(name);
       if (told.get(name) === modRevision) continue;
       told.set(name, modRevision);
-      changes.push(changeOf(name, { value, modRevision }));
+      changes.push(changeOf(name, entry));
     }
   }
   for (const name of gone) {
@@ -93,14 +123,11 @@ async function readAnew(store: Store, told: Map<string, bigint>, signal?: AbortS
   return { revision, changes };
 }
 
-function changeOf(
-  name: string,
-  { value, modRevision }: Pick<Entry, "value" | "modRevision">,
-): SetChange {
+function changeOf(name: string, { value, modRevision }: Entry): SetChange {
   try {
     return { type: "put", name, manifest: decodeManifest(value), modRevision };
   } catch (error) {
-    return { type: "unreadable", name, error: error as Error };
+    return { type: "unreadable", name, error: error as Error, modRevision };
   }
 }
 

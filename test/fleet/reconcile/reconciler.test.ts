@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Reconciler, SegmentLibrary } from "#dist/fleet/reconcile/index.js";
+import { Reconciler, SegmentLibrary, UnfitError } from "#dist/fleet/reconcile/index.js";
 import type { MapSets, Ownership } from "#dist/fleet/sets/index.js";
 import { elementsOf, numbers, openSets, patchOf, SPEC } from "../sets-contract/fixture.ts";
 import { embedded } from "../support/embedded.ts";
@@ -188,4 +188,29 @@ test("a set for other sizes is refused, and says which", async () => {
   await sets.put("s", { ...SPEC, valueSize: 8 }, []);
   const { manifest } = await sets.get("s");
   await expect(restart().apply(map, manifest, signal)).rejects.toThrow("4+8 bytes, map 1 has 4+4");
+});
+
+test("beside elements of others, what is removed makes room for what is put", async () => {
+  const { sets, map, restart } = await startHost(4);
+  map.elements.set(1000, 0);
+  const host = restart();
+  await host.apply(map, await put(sets, numbers(1, 4), "merge"), signal);
+  const { manifest } = await sets.patch("s", patchOf([[4, 4]], [2]));
+  expect(await host.apply(map, manifest, signal)).toMatchObject({ isDelta: true });
+  expect([...map.elements.keys()].sort()).toEqual([1, 1000, 3, 4]);
+});
+
+test("what a set without removals lacks room for is refused whole, also where it does not grow", async () => {
+  const { sets, map, restart } = await startHost(3);
+  const host = restart();
+  await host.apply(map, await put(sets, numbers(1, 4), "additive"), signal);
+  const before = new Map(map.elements);
+  const puts: [number, number][] = [
+    [1, 77],
+    [4, 4],
+  ];
+  const { manifest } = await sets.patch("s", patchOf(puts, [2]));
+  await expect(host.apply(map, manifest, signal)).rejects.toThrow(UnfitError);
+  expect(map.elements).toEqual(before);
+  expect(host.applied?.generation).toBe(1);
 });

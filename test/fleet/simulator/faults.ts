@@ -121,8 +121,9 @@ const FLEET_FAULTS: readonly Fault[] = [
   (faults) => {
     const { relay, random } = faults;
     if (!relay.run) return;
-    void relay.stop(random.between(0, 5_000));
-    faults.for(random.between(6_000, 20_000), () => relay.run ?? relay.start());
+    const stopped = relay.stop(random.between(0, 5_000));
+    const start = () => relay.run ?? relay.start();
+    faults.for(random.between(6_000, 20_000), () => void stopped.then(start));
   },
   (faults) => {
     const { relay, random } = faults;

@@ -54,7 +54,9 @@ export class Invariants {
           told?.liveness === Liveness.CONNECTED &&
           told.sessionId === session.id &&
           told.relay === session.relay.id;
-        if (!isRight) this.#violate([id, relay.id], `${relay.id} does not list ${id} as it is`);
+        const listed = told && `${Liveness[told.liveness]} at ${told.relay || "none"}`;
+        const what = `${relay.id} lists ${id} as ${listed}, which is at ${session.relay.id}`;
+        if (!isRight) this.#violate([id, relay.id], what);
         const served = relay.run?.relay.sessions.get(id);
         const isServed = relay === session.relay;
         if (isServed ? served?.id !== session.id : served !== undefined) {

@@ -1,7 +1,7 @@
 import type { Scheduler } from "./scheduler.ts";
 
 /** Lines that a broken invariant shows. */
-const SHOWN = 80;
+const SHOWN = Number(process.env.BPFMAPD_SIMULATE_LINES ?? 80);
 const KEPT = 20_000;
 
 /** Something that must hold does not. */
