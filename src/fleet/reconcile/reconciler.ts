@@ -76,6 +76,8 @@ export class Reconciler {
         await this.#remember(facts, [...this.#others(manifest), manifest], undefined);
         await this.#write(map, manifest, contents, signal);
       }
+      const { identity, label } = await map.describe(signal);
+      if (identity !== facts.identity) throw new Error(`${label} was made anew meanwhile`);
       await this.#remember(facts, [manifest], manifest);
       // What of it is not here has no need to be now: a verification fetches it, too.
       if (isDelta) await this.#library.complete(manifest, signal).catch(() => {});

@@ -214,3 +214,20 @@ test("what a set without removals lacks room for is refused whole, also where it
   expect(map.elements).toEqual(before);
   expect(host.applied?.generation).toBe(1);
 });
+
+test("a map that is made anew while it is written to is not taken for one that has it all", async () => {
+  const { sets, map, restart } = await startHost();
+  const host = restart();
+  await host.apply(map, await put(sets, numbers(1, 4)), signal);
+  const { manifest } = await sets.patch("s", patchOf([[9, 9]]));
+  const write = map.put.bind(map);
+  map.put = async (elements) => {
+    map.elements.clear();
+    map.identity = "map 2";
+    await write(elements);
+  };
+  await expect(host.apply(map, manifest, signal)).rejects.toThrow("made anew");
+  map.put = write;
+  expect(await host.apply(map, manifest, signal)).toMatchObject({ isDelta: false });
+  expect([...map.elements.keys()].sort()).toEqual([1, 2, 3, 9]);
+});
