@@ -1,7 +1,7 @@
 import type { FleetView } from "./host-view.js";
 import type { CounterGate } from "./rollout-plan.js";
 import type { GateFailure, RolloutState } from "./rollout-state.js";
-import { idsOf, type PlacedHost } from "./standing.js";
+import type { PlacedHost } from "./standing.js";
 
 /** Hosts that a failure names. */
 const NAMED_HOSTS = 16;
@@ -45,10 +45,13 @@ function failedHosts({ plan, to }: RolloutState, placed: readonly PlacedHost[]) 
   );
 }
 
-function driftedHosts({ plan }: RolloutState, placed: readonly PlacedHost[]) {
+function driftedHosts({ plan, to }: RolloutState, placed: readonly PlacedHost[]) {
   if (plan.maxDrifted === undefined) return undefined;
-  const done = new Set(idsOf(placed, "done"));
-  const drifted = placed.filter(({ host }) => host.hasDrifted && done.has(host.id));
+  // One that has applied the generation may fail since, as where its map is gone.
+  const drifted = placed.filter(
+    ({ host, standing }) =>
+      host.hasDrifted && host.applied === to && (standing === "done" || standing === "failed"),
+  );
   if (drifted.length <= plan.maxDrifted) return undefined;
   return failureOf(
     "drift",

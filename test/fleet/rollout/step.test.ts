@@ -211,6 +211,10 @@ describe("gates", () => {
       obeyed(state, all).map((one, index) => ({ ...one, hasDrifted: index < count }));
     expect(step(state, view(drifted(1))).hold).toBeUndefined();
     expect(step(state, view(drifted(2))).hold?.failure?.gate).toBe("drift");
+    const failing = { error: { generation: 5, message: "the map is gone" } };
+    const alsoFailed = drifted(2).map((one, index) => ({ ...one, ...(index === 0 && failing) }));
+    const tolerant = { ...state, plan: { ...state.plan, maxFailures: 1 } };
+    expect(step(tolerant, view(alsoFailed)).hold?.failure?.gate).toBe("drift");
     const { state: unbounded } = toldAll();
     expect(step(unbounded, view(drifted(4))).hold).toBeUndefined();
   });
