@@ -116,16 +116,21 @@ export class HostSets {
     }
   }
 
-  #followOnce(session: OpenSession): Promise<void> {
+  async #followOnce(session: OpenSession): Promise<void> {
     const { hostId, over, welcome } = session;
     const link = session.link.followSets();
     const followed: Followed = { session, link, segments: new Map() };
     this.#followed = followed;
-    over.addEventListener("abort", () => link.close(), { once: true });
+    const close = () => link.close();
+    over.addEventListener("abort", close, { once: true });
     const { sessionId } = welcome;
     void this.#send(link, { case: "start", value: { hostId, sessionId } });
     for (const status of this.#agent.statuses) this.#tell(status);
-    return this.#run(followed);
+    try {
+      await this.#run(followed);
+    } finally {
+      over.removeEventListener("abort", close);
+    }
   }
 
   /** Ends all work. */

@@ -12,6 +12,17 @@ import {
 import { bytes, contents, openFresh, type StoreKind, text } from "./fixture.ts";
 
 export function transactionCases(kind: StoreKind): void {
+  test("tells the revision of its own write, whatever is written at the same time", async () => {
+    const store = await openFresh(kind);
+    const keys = Array.from({ length: 50 }, (_, index) => `key-${index}`);
+    const answers = await Promise.all(
+      keys.map((key) => store.transact({ success: [put(key, bytes(key))] })),
+    );
+    for (const [index, { revision }] of answers.entries()) {
+      expect((await store.get(keys[index]!)).entry?.modRevision).toBe(revision);
+    }
+  });
+
   test("creates a key once; who comes second is told what is there", async () => {
     const store = await openFresh(kind);
     const create = (value: string) =>

@@ -156,8 +156,10 @@ export class EmbeddedStore implements Store {
     await engine.usable(signal);
     const now = this.#clock.now();
     const outcome = evaluate(transaction, engine.history, engine.leases, now);
+    // What shares its sync with others is on the disk with theirs.
+    const { revision } = engine.history;
     return engine.commit(outcome.writes, async () => ({
-      revision: engine.revision,
+      revision,
       succeeded: outcome.succeeded,
       results: await this.#results(outcome.results),
     }));
