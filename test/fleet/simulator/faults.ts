@@ -22,8 +22,8 @@ export class Faults {
   begin(): void {
     this.#isOn = true;
     this.#next(FLEET_FAULTS, 6_000);
-    // Each host has its turn every two minutes or so, however many there are.
-    this.#next(HOST_FAULTS, 120_000 / this.fleet.hosts.length);
+    // Each host has its turn every 40 s or so, however many there are.
+    this.#next(HOST_FAULTS, 40_000 / this.fleet.hosts.length);
   }
 
   /** Everything is mended. */
@@ -32,6 +32,16 @@ export class Faults {
     for (const undo of [...this.#undo]) undo();
     this.fleet.world.network.heal();
     this.fleet.world.history.note([], "everything is mended");
+  }
+
+  /** Hosts that go while all else is well, and come back later. */
+  leave(count: number, ms: number): void {
+    for (let index = 0; index < count; index++) {
+      const { host } = this;
+      if (!host.machine.isUp) continue;
+      host.powerOff();
+      this.fleet.world.scheduler.after(ms, () => host.powerOn());
+    }
   }
 
   /** Does something, and undoes it later. */
@@ -89,11 +99,11 @@ const HOST_FAULTS: readonly Fault[] = [
   },
   (faults) => {
     const { host, relay, random } = faults;
-    cutOneWay(faults, host.machine, relay.machine, random.between(500, 60_000));
+    cutOneWay(faults, host.machine, host.machine, relay.machine, random.between(500, 60_000));
   },
   (faults) => {
     const { host, relay, random } = faults;
-    cutOneWay(faults, relay.machine, host.machine, random.between(500, 60_000));
+    cutOneWay(faults, host.machine, relay.machine, host.machine, random.between(500, 60_000));
   },
   (faults) => faults.host.reset(),
   (faults) => {
@@ -131,11 +141,23 @@ const FLEET_FAULTS: readonly Fault[] = [
   },
   (faults) => {
     const { relay, fleet, random } = faults;
-    cutOneWay(faults, relay.machine, fleet.store.machine, random.between(500, 40_000));
+    cutOneWay(
+      faults,
+      relay.machine,
+      relay.machine,
+      fleet.store.machine,
+      random.between(500, 40_000),
+    );
   },
   (faults) => {
     const { relay, fleet, random } = faults;
-    cutOneWay(faults, fleet.store.machine, relay.machine, random.between(500, 40_000));
+    cutOneWay(
+      faults,
+      relay.machine,
+      fleet.store.machine,
+      relay.machine,
+      random.between(500, 40_000),
+    );
   },
   (faults) => {
     const { store } = faults.fleet;
@@ -181,15 +203,15 @@ function isolate(faults: Faults, machine: Machine, ms: number): void {
   });
 }
 
-function cutOneWay(faults: Faults, from: Machine, to: Machine, ms: number): void {
+/** @param whose the machine that is not well by it: a host, or a relay that is cut from its store */
+function cutOneWay(faults: Faults, whose: Machine, from: Machine, to: Machine, ms: number): void {
   const { world, linkedSince } = faults.fleet;
-  const ends = [from, to];
   world.network.cut(from, to);
-  for (const machine of ends) linkedSince.set(machine, Number.POSITIVE_INFINITY);
+  linkedSince.set(whose, Number.POSITIVE_INFINITY);
   faults.note([from.name, to.name], `nothing comes from ${from.name} to ${to.name}`);
   faults.for(ms, () => {
     world.network.heal(from, to);
-    for (const machine of ends) linkedSince.set(machine, world.now);
+    linkedSince.set(whose, world.now);
     faults.note([from.name, to.name], `${from.name} reaches ${to.name} again`);
   });
 }

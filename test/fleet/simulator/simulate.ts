@@ -23,7 +23,9 @@ export interface Outcome {
 
 const CHECK_MS = 1_000;
 const BEGIN_MS = 30_000;
-const CALM_MS = 150_000;
+const CALM_MS = 180_000;
+/** How long some hosts are away in a calm: longer than any may be listed that is gone. */
+const AWAY_MS = 60_000;
 /** Before the end of a calm nobody writes any more. */
 const QUIET_MS = 60_000;
 
@@ -67,7 +69,9 @@ async function run(fleet: Fleet, { storms, stormSeconds }: Simulation): Promise<
     faults.begin();
     await goOn(stormSeconds * 1000);
     faults.heal();
-    await goOn(CALM_MS - QUIET_MS);
+    await goOn(CALM_MS - QUIET_MS - AWAY_MS);
+    faults.leave(Math.ceil(fleet.hosts.length / 5), AWAY_MS);
+    await goOn(AWAY_MS);
     for (const controller of fleet.controllers) controller.isBusy = false;
     await goOn(QUIET_MS);
     invariants.checkCalm();
