@@ -27,7 +27,7 @@ import { Witness } from "./support/witness.js";
 const HANDSHAKE_MS = 300;
 const CONNECTIONS = 200;
 const READERS = 16;
-const ELEMENTS = 20_000;
+const ELEMENTS = 40_000;
 const VALUE_BYTES = 1024;
 const MAP_BYTES = ELEMENTS * VALUE_BYTES;
 /** What waits for the garbage collector. */
