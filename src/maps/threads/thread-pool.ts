@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { refusalOf } from "../explain.js";
 import { MapError } from "../map-error.js";
@@ -26,6 +27,8 @@ export class ThreadPool {
    * @param maxJobs most jobs at a time; one more is refused with LIMIT_EXCEEDED
    */
   constructor(entry: URL, size: number, maxJobs: number) {
+    // Each job that runs listens; Node would warn of the eleventh.
+    setMaxListeners(0, this.#closing.signal);
     this.#entry = entry;
     this.size = size;
     this.#maxJobs = maxJobs;
