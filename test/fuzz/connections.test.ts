@@ -201,7 +201,7 @@ describe("readers that take one message and no more", () => {
     }
     for (const connection of connections) connection.destroy();
     await witness.expectWell(READERS_BYTES);
-  });
+  }, 180_000);
 
   it("of watches keep neither others nor memory", async () => {
     const witness = await Witness.call(daemon);
