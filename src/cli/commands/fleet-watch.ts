@@ -5,30 +5,23 @@ import {
   type FleetWatchOptions,
   status,
 } from "@bpfmapd/client";
-import { CpuFold } from "@bpfmapd/client/proto";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { Interrupted } from "../cli-error.js";
 import type { CliContext } from "../context.js";
 import { jsonText } from "../format/json-writer.js";
-import { parseDataText } from "../grammar/data.js";
-import { parseDuration } from "../grammar/duration.js";
 import { addHostOptions, type HostOptions, hostSelector } from "../grammar/host-selector.js";
 import { takeMap } from "../grammar/map-arg.js";
-import { parseU32 } from "../grammar/number.js";
 import type { Words } from "../grammar/words.js";
 import type { Verb } from "../verb.js";
+import {
+  addChangeOptions,
+  addSumOption,
+  type ChangeOptions,
+  changesAskedFor,
+} from "../watch-options.js";
 import { WatchPrinter } from "../watch-printer.js";
 
-interface Options extends HostOptions {
-  readonly prefix?: Uint8Array;
-  readonly interval?: number;
-  readonly count?: number;
-  readonly updatesOnly?: boolean;
-  readonly follow?: boolean;
-  readonly keysOnly?: boolean;
-  readonly previous?: boolean;
-  readonly sum?: "u32" | "u64";
-}
+type Options = HostOptions & ChangeOptions;
 
 async function run(context: CliContext, words: Words, options: Options): Promise<undefined> {
   const map = context.mapRefInit(takeMap(words));
@@ -55,17 +48,7 @@ async function run(context: CliContext, words: Words, options: Options): Promise
 }
 
 function watchOptions(options: Options): FleetWatchOptions {
-  const { prefix, interval, sum } = options;
-  return {
-    hosts: hostSelector(options),
-    updatesOnly: options.updatesOnly ?? false,
-    follow: options.follow ?? false,
-    keysOnly: options.keysOnly ?? false,
-    previousValues: options.previous ?? false,
-    ...(prefix && { filter: { keyPrefix: prefix } }),
-    ...(interval !== undefined && { pollIntervalMs: interval }),
-    ...(sum && { fold: sum === "u32" ? CpuFold.SUM_U32 : CpuFold.SUM_U64 }),
-  };
+  return { hosts: hostSelector(options), ...changesAskedFor(options) };
 }
 
 /** Prints what a watch of a fleet yields, each line with its host. */
@@ -139,22 +122,7 @@ function eventJson(event: HostEvent): string {
 }
 
 function addOptions(command: Command): void {
-  addHostOptions(command)
-    .option("--prefix <data>", "only keys that begin with these bytes", (text) =>
-      parseDataText(text, "--prefix"),
-    )
-    .option("--interval <duration>", "longest time between two scans, such as 100ms", parseDuration)
-    .option("--count <number>", "stop after this many changes", (text) => parseU32(text, "--count"))
-    .option("--updates-only", "changes from now on, without the contents first")
-    .option("--follow", "when a map is gone, wait for its pin, name or hold to stand for another")
-    .option("--keys-only", "print no values")
-    .option("--previous", "print the value before too, where it is known")
-    .addOption(
-      new Option("--sum <word>", "of a per-CPU map, values added up over the CPUs").choices([
-        "u32",
-        "u64",
-      ]),
-    );
+  addSumOption(addChangeOptions(addHostOptions(command), "a map"));
 }
 
 export const fleetWatch: Verb<Options> = {

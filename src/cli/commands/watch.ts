@@ -1,34 +1,29 @@
 import type { BpfmapError, WatchOptions } from "@bpfmapd/client";
-import { CpuFold, WatchFidelity } from "@bpfmapd/client/proto";
-import { type Command, Option } from "commander";
+import { WatchFidelity } from "@bpfmapd/client/proto";
+import type { Command } from "commander";
 import { CliError } from "../cli-error.js";
 import { onlyMap } from "../completion/map-words.js";
 import type { CliContext } from "../context.js";
 import { parseCpu } from "../cpu-option.js";
-import { parseDataText } from "../grammar/data.js";
-import { parseDuration } from "../grammar/duration.js";
 import { takeMap } from "../grammar/map-arg.js";
-import { parseU32 } from "../grammar/number.js";
 import type { Words } from "../grammar/words.js";
 import { getMap } from "../maps.js";
 import { typedFormat, typedValues } from "../typed-values.js";
 import { addTypingOptions, type TypingOptions } from "../typing-options.js";
 import type { Verb } from "../verb.js";
 import { watchMap } from "../watch-map.js";
+import {
+  addChangeOptions,
+  addSumOption,
+  type ChangeOptions,
+  changesAskedFor,
+} from "../watch-options.js";
 import { WatchPrinter } from "../watch-printer.js";
 
-interface WatchVerbOptions extends TypingOptions {
-  readonly prefix?: Uint8Array;
-  readonly interval?: number;
-  readonly count?: number;
-  readonly updatesOnly?: boolean;
-  readonly follow?: boolean;
-  readonly keysOnly?: boolean;
-  readonly previous?: boolean;
+interface WatchVerbOptions extends TypingOptions, ChangeOptions {
   readonly trace?: boolean;
   readonly everyCall?: boolean;
   readonly cpu?: number;
-  readonly sum?: "u32" | "u64";
 }
 
 async function run(
@@ -57,20 +52,14 @@ async function run(
 }
 
 function watchOptions(options: WatchVerbOptions): WatchOptions {
-  const { prefix, interval, cpu, sum } = options;
+  const { cpu, sum } = options;
   if (cpu !== undefined && sum !== undefined) {
     throw new CliError("--cpu and --sum exclude each other");
   }
   return {
-    updatesOnly: options.updatesOnly ?? false,
-    follow: options.follow ?? false,
-    keysOnly: options.keysOnly ?? false,
-    previousValues: options.previous ?? false,
+    ...changesAskedFor(options),
     fidelity: fidelityOf(options),
-    ...(prefix && { filter: { keyPrefix: prefix } }),
-    ...(interval !== undefined && { pollIntervalMs: interval }),
     ...(cpu !== undefined && { cpu }),
-    ...(sum && { fold: sum === "u32" ? CpuFold.SUM_U32 : CpuFold.SUM_U64 }),
   };
 }
 
@@ -81,25 +70,11 @@ function fidelityOf({ everyCall, trace }: WatchVerbOptions): WatchFidelity {
 }
 
 function addOptions(command: Command): void {
-  addTypingOptions(command)
-    .option("--prefix <data>", "only keys that begin with these bytes", (text) =>
-      parseDataText(text, "--prefix"),
-    )
-    .option("--interval <duration>", "longest time between two scans, such as 100ms", parseDuration)
-    .option("--count <number>", "stop after this many changes", (text) => parseU32(text, "--count"))
-    .option("--updates-only", "changes from now on, without the contents first")
-    .option("--follow", "when the map is gone, wait for its pin, name or hold to stand for another")
-    .option("--keys-only", "print no values")
-    .option("--previous", "print the value before too, where it is known")
+  addChangeOptions(addTypingOptions(command), "the map")
     .option("--trace", "learn changes at once, and who made them, where the kernel allows it")
     .option("--every-call", "every update and delete call; fails where the kernel cannot be traced")
-    .option("--cpu <number>", "of a per-CPU map, only this CPU's values", parseCpu)
-    .addOption(
-      new Option("--sum <word>", "of a per-CPU map, values added up over the CPUs").choices([
-        "u32",
-        "u64",
-      ]),
-    );
+    .option("--cpu <number>", "of a per-CPU map, only this CPU's values", parseCpu);
+  addSumOption(command);
 }
 
 export const watch: Verb<WatchVerbOptions> = {
